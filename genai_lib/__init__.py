@@ -1,0 +1,1 @@
+"""Small, readable and tested implementations of the models the book explains."""

@@ -1,0 +1,143 @@
+"""Claims: sentences of the book that a run could refute.
+
+A claim prints one line, raises when it does not hold, and leaves a record in the
+metadata of its output, from which the ledger is made. With GENAI_CLAIMS=record it
+records a failure instead of raising, which is how runs over several seeds are kept
+complete.
+"""
+
+import html
+import math
+import os
+
+from IPython.display import publish_display_data
+
+VERDICTS = (
+    "proved",
+    "reproduced",
+    "reproduced in miniature",
+    "did not reproduce at this scale",
+    "not tested",
+)
+
+
+class ClaimFailed(AssertionError):
+    """A claim of the text does not hold in this run."""
+
+
+def approximately(value: float, tolerance: float | None = None) -> str:
+    """Write a measured number so that the tests compare it within a tolerance.
+
+    Parameters
+    ----------
+    value : float
+    tolerance : float, default=None
+        The relative tolerance, when it is not the usual 10 %.
+
+    >>> approximately(0.97312), approximately(12.1, tolerance=0.3)
+    ('≈ 0.973', '≈±30% 12.1')
+    """
+    width = "" if tolerance is None else f"±{tolerance:.0%}"
+    return f"≈{width} {value:.3g}"
+
+
+def claim(
+    name: str,
+    text: str,
+    value: float,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    close_to: float | None = None,
+    within: float | None = None,
+    source: str | None = None,
+    reported: str | None = None,
+    verdict: str | None = None,
+    tolerance: float | None = None,
+) -> None:
+    """Check one measured number against its bound, print the outcome and record it.
+
+    Parameters
+    ----------
+    name : str
+        A slug, unique in the notebook.
+    text : str
+        The claim as a sentence without its number.
+    value : float
+        What this run measured; NaN never holds.
+    at_least, at_most : float, default=None
+        The bound or bounds.
+    close_to, within : float, default=None
+        Together: the value and the largest distance from it.
+    source, reported : str, default=None
+        Whose claim it is (a key of references.bib) and what was reported there.
+    verdict : str, default="reproduced in miniature"
+        One of `VERDICTS`: what holding means.
+    tolerance : float, default=None
+        The relative tolerance between runs of the same seed, when not 10 %.
+
+    Raises
+    ------
+    ClaimFailed
+        If the value misses its bound, unless GENAI_CLAIMS=record.
+    ValueError
+        If the claim is not well formed.
+    """
+    verdict = verdict or "reproduced in miniature"
+    bound = _bound(at_least, at_most, close_to, within)
+    _check(name, text, verdict, close_to, within, bound)
+    value = float(value)
+    holds = not math.isnan(value) and all(
+        (
+            at_least is None or value >= at_least,
+            at_most is None or value <= at_most,
+            close_to is None or abs(value - close_to) <= within,
+        )
+    )
+    line = _line(holds, text, approximately(value, tolerance), bound, reported, source)
+    record = {
+        "name": name,
+        "text": text,
+        "value": value,
+        "bound": bound,
+        "holds": holds,
+        "verdict": verdict,
+        "source": source,
+        "reported": reported,
+    }
+    shown = f"<p class='genai-claim'>{html.escape(line)}</p>"
+    publish_display_data(
+        {"text/plain": line, "text/html": shown}, metadata={"genai_claim": record}
+    )
+    if not holds and os.environ.get("GENAI_CLAIMS") != "record":
+        raise ClaimFailed(f"{name}: {line}")
+
+
+def _line(holds, text, shown, bound, reported, source) -> str:
+    paper = f"; the paper reports {reported}" if reported else ""
+    key = f" [{source}]" if source else ""
+    return f"{'✓' if holds else '✗'} {text}: {shown} ({bound}{paper}{key})"
+
+
+def _bound(at_least, at_most, close_to, within) -> str:
+    parts = []
+    if at_least is not None:
+        parts.append(f"at least {at_least:g}")
+    if at_most is not None:
+        parts.append(f"at most {at_most:g}")
+    if close_to is not None and within is not None:
+        parts.append(f"within {within:g} of {close_to:g}")
+    return " and ".join(parts)
+
+
+def _check(name, text, verdict, close_to, within, bound) -> None:
+    if not name or any(not (c.isalnum() or c in "-_") for c in name):
+        raise ValueError(f"name={name!r} must be a slug of letters, digits, - and _")
+    if not text:
+        raise ValueError(f"claim {name!r} has no text")
+    if (close_to is None) != (within is None):
+        raise ValueError(f"claim {name!r}: close_to and within go together")
+    if not bound:
+        raise ValueError(f"claim {name!r} has no bound, so nothing could refute it")
+    if verdict not in VERDICTS:
+        raise ValueError(f"verdict={verdict!r} must be one of {VERDICTS}")

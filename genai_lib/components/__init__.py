@@ -1,0 +1,1 @@
+"""The parts that every model of this book is made of."""

@@ -1,0 +1,62 @@
+"""The explorer in a kernel: ipywidgets that redraw at any value."""
+
+import html
+import math
+
+import ipywidgets
+
+from genai_lib.live.explorer import Explorer
+from genai_lib.live.pictures import to_png
+
+STYLE = {"description_width": "8em"}
+
+
+def explorer_widget(explorer: Explorer) -> ipywidgets.Widget:
+    """Build one control for each argument and a place that is redrawn.
+
+    Neither `interact` nor `Output` is used: the tests of notebooks cannot follow them.
+    """
+    controls = {key: _control(explorer, key) for key in explorer.lists}
+    place = _place(explorer)
+
+    def redraw(_=None) -> None:
+        state = {key: control.value for key, control in controls.items()}
+        _fill(place, explorer, state)
+
+    for control in controls.values():
+        control.observe(redraw, names="value")
+    redraw()
+    caption = ipywidgets.HTML(f"<p>{html.escape(explorer.caption)}</p>")
+    return ipywidgets.VBox([*controls.values(), place, caption])
+
+
+def _control(explorer: Explorer, key: str) -> ipywidgets.Widget:
+    values, start = explorer.lists[key], explorer.start[key]
+    common = {"description": explorer.labels[key], "style": STYLE, "value": start}
+    plain = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    if len(plain) < len(values):
+        return ipywidgets.Dropdown(options=values, **common)
+    low, high = min(values), max(values)
+    if all(isinstance(value, int) for value in values):
+        return ipywidgets.IntSlider(min=low, max=high, **common)
+    if key in explorer.log:
+        ends = {"min": math.log10(low), "max": math.log10(high)}
+        return ipywidgets.FloatLogSlider(**ends, step=0.01, **common)
+    step = (high - low) / 100
+    return ipywidgets.FloatSlider(
+        min=low, max=high, step=step, readout_format=".3g", **common
+    )
+
+
+def _place(explorer: Explorer) -> ipywidgets.Widget:
+    if isinstance(explorer.draw(**explorer.start), str):
+        return ipywidgets.HTML()
+    return ipywidgets.Image(format="png")
+
+
+def _fill(place: ipywidgets.Widget, explorer: Explorer, state: dict) -> None:
+    drawn = explorer.draw(**state)
+    if isinstance(drawn, str):
+        place.value = f"<pre>{html.escape(drawn)}</pre>"
+    else:
+        place.value = to_png(drawn)

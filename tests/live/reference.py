@@ -1,0 +1,68 @@
+"""What the library says about each live figure: states and the numbers they give."""
+
+import math
+from random import Random
+
+import torch
+
+from genai_lib.components.softmax import entropy, softmax
+from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
+from genai_lib.live.softmax import (
+    NAMES,
+    WORD_LOGITS,
+    logits_and_temperature,
+    temperature,
+)
+
+FIGURES = {figure.name: figure for figure in (temperature(), logits_and_temperature())}
+
+
+def temperature_at(step):
+    if step == LAST_STEP:
+        return math.inf
+    return 10 ** ((step - MIDDLE_STEP) / STEPS_PER_DECADE) if step else 0.0
+
+
+def temperature_numbers(state):
+    logits = torch.tensor(list(WORD_LOGITS.values()), dtype=torch.float64)
+    weights = softmax(logits, temperature=temperature_at(state["theta_step"]))
+    numbers = dict(zip(WORD_LOGITS, weights.tolist(), strict=True))
+    return numbers | {"entropy": entropy(weights).item()}
+
+
+def logits_and_temperature_numbers(state):
+    logits = torch.tensor(
+        [state[f"logit_{name}"] for name in NAMES], dtype=torch.float64
+    )
+    theta = temperature_at(state["theta_step"])
+    weights = softmax(logits + state["shift"], temperature=theta)
+    three = softmax(logits[:3] + state["shift"], temperature=theta)
+    return {
+        **dict(zip(NAMES, weights.tolist(), strict=True)),
+        "entropy": entropy(weights).item(),
+        **{
+            f"{name} of three": weight
+            for name, weight in zip(NAMES[:3], three.tolist(), strict=True)
+        },
+    }
+
+
+LIBRARY = {
+    "temperature": temperature_numbers,
+    "logits_and_temperature": logits_and_temperature_numbers,
+}
+
+
+def random_state(figure, random: Random):
+    """Draw a position for each control; the ends and ties come up often."""
+    state = {}
+    for control in figure.controls:
+        steps = round((control.maximum - control.minimum) / control.step)
+        step = random.choice([0, steps, *random.choices(range(steps + 1), k=6)])
+        # As a browser does: the nearest number with as many digits as the step has.
+        state[control.param] = round(control.minimum + step * control.step, 6)
+    logits = [param for param in state if param.startswith("logit_")]
+    if logits and random.random() < 0.3:
+        for param in random.sample(logits, 3):
+            state[param] = state[logits[0]]
+    return state

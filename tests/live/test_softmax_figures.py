@@ -1,0 +1,93 @@
+"""The specifications compute what the library computes."""
+
+import re
+from random import Random
+
+import numpy as np
+import pytest
+
+from genai_lib.live.specification import draw_panel
+from tests.live.reference import FIGURES, LIBRARY, random_state
+
+STATES = 200
+TOLERANCE = 1e-6
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("part", range(4))
+def test_random_states_give_the_numbers_of_the_library(name, part):
+    figure, random = FIGURES[name], Random(part)
+    for _ in range(STATES // 4):
+        state = random_state(figure, random)
+        wanted = LIBRARY[name](state)
+        assert figure.evaluate(**state) == pytest.approx(
+            wanted, rel=0, abs=TOLERANCE
+        ), state
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_start_state_gives_the_numbers_of_the_library(name):
+    figure = FIGURES[name]
+    state = {control.param: control.value for control in figure.controls}
+    wanted = LIBRARY[name](state)
+    assert figure.evaluate() == pytest.approx(wanted, rel=0, abs=1e-12)
+
+
+def test_all_logits_tied_stay_even_at_zero():
+    logits = {f"logit_{name}": 1.3 for name in "ABCDE"}
+    figure = FIGURES["logits_and_temperature"]
+    numbers = figure.evaluate(theta_step=0, shift=-37, **logits)
+    assert [numbers[name] for name in "ABCDE"] == [0.2] * 5
+    assert numbers["A of three"] == pytest.approx(1 / 3, abs=1e-15)
+
+
+def test_a_nudge_at_zero_takes_all():
+    figure = FIGURES["logits_and_temperature"]
+    tied = figure.evaluate(theta_step=0, logit_A=1.0, logit_B=1.0)
+    nudged = figure.evaluate(theta_step=0, logit_A=1.0, logit_B=1.1)
+    assert (tied["A"], tied["B"]) == (0.5, 0.5)
+    assert (nudged["A"], nudged["B"]) == (0.0, 1.0)
+
+
+def test_infinity_is_exactly_even():
+    numbers = FIGURES["logits_and_temperature"].evaluate(theta_step=202, logit_E=5)
+    assert [numbers[name] for name in "ABCDE"] == [0.2] * 5
+
+
+def test_the_shift_moves_nothing():
+    figure = FIGURES["logits_and_temperature"]
+    assert figure.evaluate(shift=77) == pytest.approx(figure.evaluate(), abs=1e-12)
+
+
+def drawn_dot(**state):
+    """Return the dot's place on the triangle as shares of A, B and C."""
+    figure = FIGURES["logits_and_temperature"]
+    values = {control.param: control.value for control in figure.controls} | state
+    drawing = draw_panel(figure.panels[-1], values, width=340)
+    number = r"(-?[\d.]+)"
+    corners = re.search(
+        rf'd="M{number},{number}L{number},{number}L{number},{number}L', drawing
+    )
+    dot = re.search(rf'"A of three[^>]*translate\({number},{number}\)', drawing)
+    a, b, c = np.array(corners.groups(), dtype=float).reshape(3, 2)
+    place = np.array(dot.groups(), dtype=float)
+    shares = np.linalg.solve(
+        np.vstack([np.stack([a, b, c], axis=1), np.ones(3)]), [*place, 1]
+    )
+    return shares, figure.evaluate(**state)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"theta_step": 0},
+        {"theta_step": 0, "logit_A": 1.0},
+        {"theta_step": 130, "logit_B": 3.0},
+        {"logit_A": 5.0, "logit_C": -5.0, "theta_step": 150},
+    ],
+)
+def test_the_dot_stands_where_its_numbers_say(state):
+    shares, numbers = drawn_dot(**state)
+    wanted = [numbers[f"{name} of three"] for name in "ABC"]
+    assert shares == pytest.approx(wanted, abs=2e-3)

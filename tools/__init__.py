@@ -1,0 +1,1 @@
+"""The commands behind the Makefile; `python tools/book.py --help` lists them."""
