@@ -5,9 +5,11 @@ BOOK = $(PYTHON) tools/book.py
 topic = $(if $(TOPIC),--topic "$(TOPIC)")
 port = $(if $(PORT),--port "$(PORT)")
 all = $(if $(filter-out 0,$(ALL)),--all)
+seeds = $(if $(SEEDS),--seeds "$(SEEDS)")
+scale = $(if $(SCALE),--scale "$(SCALE)")
 no_serve = $(if $(filter 0 no false,$(SERVE)),--no-serve)
 
-.PHONY: help book serve test notebooks text untext bench setup clean
+.PHONY: help book serve test notebooks text untext evidence stamp bench setup clean
 
 help:
 	@echo "make book       build the website and serve it      SERVE=0  PORT=8123"
@@ -16,6 +18,8 @@ help:
 	@echo "make notebooks  execute the notebooks that changed  TOPIC=softmax  ALL=1"
 	@echo "make text       write a notebook as text to edit    TOPIC=softmax"
 	@echo "make untext     write the edited text back          TOPIC=softmax"
+	@echo "make evidence   measure the claims on 5 seeds       TOPIC=softmax  SEEDS=0-4"
+	@echo "make stamp      write costs and the book's address into the notebooks"
 	@echo "make bench      run the benchmarks                  TOPIC=softmax"
 	@echo "make setup      set up .venv for all of these"
 	@echo "make clean      remove what was built               ALL=1 (.venv too)"
@@ -35,6 +39,12 @@ notebooks:
 
 text untext:
 	@$(BOOK) $@ --topic "$(TOPIC)"
+
+evidence:
+	@$(BOOK) evidence $(topic) $(seeds) $(scale)
+
+stamp:
+	@$(BOOK) stamp
 
 bench:
 	@$(BOOK) bench $(topic)

@@ -45,10 +45,14 @@ def parser() -> argparse.ArgumentParser:
     add("setup", set_up, "set up .venv for all commands")
     test = add("test", prove, "build the website, then run all tests")
     notebooks = add("notebooks", execute, "execute the notebooks that changed")
+    evidence = add("evidence", gather, "measure the claims on several seeds")
+    evidence.add_argument("--seeds", default="0-4", help="0-4 unless given")
+    evidence.add_argument("--scale", default="cpu", help="cpu or gpu")
+    add("stamp", stamp, "write costs and the repository's address into notebooks")
     bench = add("bench", measure, "run the benchmarks")
     text = add("text", as_text, "write a notebook as a text file to edit")
     untext = add("untext", from_text, "write the edited text back to its notebook")
-    for command in (test, notebooks, bench):
+    for command in (test, notebooks, evidence, bench):
         command.add_argument("--topic", help="only this topic, for example softmax")
     for command in (text, untext):
         command.add_argument("--topic", required=True, help="for example softmax")
@@ -109,6 +113,18 @@ def execute(options: argparse.Namespace) -> int:
     """Execute the notebooks in the environment of the book."""
     topic = ["--topic", options.topic] if options.topic else []
     return _in_environment("tools.notebooks", *topic, *["--all"] * options.all)
+
+
+def gather(options: argparse.Namespace) -> int:
+    """Execute notebooks once per seed and store what their claims measured."""
+    topic = ["--topic", options.topic] if options.topic else []
+    settings = ["--seeds", options.seeds, "--scale", options.scale]
+    return _in_environment("tools.evidence", *topic, *settings)
+
+
+def stamp(options: argparse.Namespace) -> int:
+    """Write what chapters cost, and where the book lives, into the notebooks."""
+    return _in_environment("tools.stamp")
 
 
 def as_text(options: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ class Documentation:
     train: str
     validation: str
 
-    @property
+    @functools.cached_property
     def characters(self) -> list[str]:
         """All characters of both parts, sorted."""
         return sorted(set(self.train) | set(self.validation))

@@ -43,7 +43,7 @@ class Explorer:
         self.lists = {key: list(values) for key, values in lists.items()}
         self.labels = {key: labels.get(key, key) for key in self.lists}
         self.log = tuple(log)
-        self.start = {key: values[0] for key, values in self.lists.items()}
+        self.start = {key: values[0] for key, values in self.lists.items() if values}
         self.start |= dict(start)
         self._check(labels, start)
 
@@ -81,7 +81,7 @@ class Explorer:
             "controls": [self._control(key) for key in self.lists],
             "frames": frames,
         }
-        page = PAGE.format(
+        return PAGE.format(
             kind="frames",
             name=self.name,
             source=source,
@@ -90,7 +90,6 @@ class Explorer:
             data=embedded_json(data),
             loader="",
         )
-        return page.replace("<script data-genai-loader></script>\n", "")
 
     def widget(self):
         """Build ipywidgets controls that call `draw` at any value and redraw."""

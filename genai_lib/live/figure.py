@@ -37,9 +37,9 @@ PAGE = """\
 <img src="{source}" alt="{alt}" />
 <figcaption>{caption}</figcaption>
 <script type="application/json">{data}</script>
-<script data-genai-loader>{loader}</script>
-</figure>
+{loader}</figure>
 """
+LOADER_ELEMENT = "<script data-genai-loader>{}</script>\n"
 
 
 def embedded_json(data: object) -> str:
@@ -149,7 +149,7 @@ class LiveFigure:
             alt=html.escape(self.alt),
             caption=html.escape(self.caption, quote=False),
             data=embedded_json(self.specification()),
-            loader=LOADER.read_text(encoding="utf-8"),
+            loader=LOADER_ELEMENT.format(LOADER.read_text(encoding="utf-8")),
         )
 
     def __repr__(self) -> str:
