@@ -11,7 +11,7 @@ from pathlib import Path
 import vl_convert
 
 HERE = Path(__file__).parent
-OWN_FILES = ("host.js", "host.css")
+OWN_FILES = ("host.js", "host.css", "pages.css")
 MATHJAX_WHEEL = "sphinx-mathjax-offline"
 MATHJAX_PARTS = ("tex-chtml-full.js", "output/chtml/fonts/woff-v2")
 # The bundle's own global names would collide with those of Sphinx's scripts.

@@ -5,6 +5,7 @@ Tests    tests/live/test_extension.py
 Imports no torch, so that the website is built without it.
 """
 
+import html
 import importlib
 import re
 import sys
@@ -31,6 +32,20 @@ THEBE_SETTINGS = re.compile(
 THEBE = re.compile(r"thebe", re.IGNORECASE)
 NO_SCRIPT = "// The icons come from the theme's fonts.\n"
 FIGURES_FIRST = 400
+FAVICON = "favicon.svg"
+# The table of contents would write one without language, title and icon.
+ENTRANCE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<link rel="icon" href="{icon}">
+<meta http-equiv="refresh" content="0; url={root}">
+</head>
+<body><main><h1><a href="{root}">{title}</a></h1></main></body>
+</html>
+"""
 REPOSITORY_BUTTONS = ("use_repository_button", "use_source_button")
 
 
@@ -108,6 +123,17 @@ def lighten_theme(app: Sphinx, error: Exception | None) -> None:
             source_map.unlink()
 
 
+def write_entrance(app: Sphinx, error: Exception | None) -> None:
+    """Lead from the site's address to the first page, as any page of the site."""
+    entrance = Path(app.outdir) / "index.html"
+    root = f"{app.config.root_doc}.html"
+    if error is None and app.builder.format == "html" and root != entrance.name:
+        icon = f"_static/{Path(app.config.html_favicon or FAVICON).name}"
+        title = html.escape(app.config.html_title)
+        page = ENTRANCE.format(title=title, icon=icon, root=root)
+        entrance.write_text(page, encoding="utf-8")
+
+
 def finish_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -138,8 +164,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.add_config_value("genai_live_digest", "", "html")
     app.add_directive("live", LiveDirective)
+    app.add_css_file("genai/pages.css")
     app.connect("config-inited", set_theme, priority=10)
     app.connect("builder-inited", prepare_assets)
     app.connect("html-page-context", finish_page, priority=900)
     app.connect("build-finished", lighten_theme)
+    app.connect("build-finished", write_entrance, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

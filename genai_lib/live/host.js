@@ -167,18 +167,6 @@
     this.desk.bar.after(this.stage);
   }
 
-  VegaFigure.prototype.currentPanel = function (panel) {
-    var values = {};
-    this.data.controls.forEach(function (control, index) {
-      values[control.param] = this.desk.state[index];
-    }, this);
-    var params = panel.params.map(function (param) {
-      return param.name in values ?
-        Object.assign({}, param, { value: values[param.name] }) : param;
-    });
-    return Object.assign({}, panel, { params: params });
-  };
-
   VegaFigure.prototype.embed = function () {
     var self = this;
     var options = {
@@ -187,8 +175,7 @@
     };
     var former = this.views;
     return Promise.all(this.data.panels.map(function (panel, index) {
-      return window.genaiVega.embed(
-        self.places[index], self.currentPanel(panel), options);
+      return window.genaiVega.embed(self.places[index], panel, options);
     })).then(function (results) {
       former.forEach(function (view) { view.finalize(); });
       self.views = results.map(function (result) { return result.view; });

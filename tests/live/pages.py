@@ -13,6 +13,7 @@ MARKS = (
 )
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 800}
+LEFT_THE_PAGE = "net::ERR_ABORTED"
 ALIVE = "figure.genai-live[data-kind='vega'] .genai-live-panel svg"
 
 
@@ -32,7 +33,14 @@ def listen(page):
     """Note what a page asks for and complains about."""
     seen = Visit(page)
     page.on("request", lambda request: seen.requests.append(request.url))
-    page.on("requestfailed", lambda request: seen.complaints.append(request.url))
+    page.on(
+        "requestfailed",
+        lambda request: (
+            seen.complaints.append(request.url)
+            if request.failure != LEFT_THE_PAGE
+            else None
+        ),
+    )
     page.on("pageerror", lambda error: seen.complaints.append(str(error)))
     page.on(
         "console",

@@ -194,11 +194,11 @@ def test_vega_stays_in_a_scope_of_its_own_and_is_light():
 def test_static_files_are_refreshed(tmp_path):
     assets.write_assets(tmp_path)
     assert (tmp_path / "mathjax" / "tex-chtml-full.js").stat().st_size > 1_000_000
-    for name in ("host.js", "host.css"):
+    for name in assets.OWN_FILES:
         (tmp_path / "genai" / name).write_text("old", encoding="utf-8")
     (tmp_path / "genai" / "vega.js").write_text("/* old */\n", encoding="utf-8")
     assets.write_assets(tmp_path)
-    for name in ("host.js", "host.css"):
+    for name in assets.OWN_FILES:
         wanted = (assets.HERE / name).read_bytes()
         assert (tmp_path / "genai" / name).read_bytes() == wanted
     assert (tmp_path / "genai" / "vega.js").stat().st_size > 500_000

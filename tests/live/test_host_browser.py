@@ -139,7 +139,8 @@ def notebook_page(figure):
 
 
 def test_notebooks_load_vega_by_themselves(context, tmp_path):
-    script = vega_script() + "window.vegaEmbed = window.genaiVega.embed;"
+    amd = "if (typeof define === 'function' && define.amd) { define(); }"
+    script = amd + vega_script() + "window.vegaEmbed = window.genaiVega.embed;"
     asked = []
 
     def answer(route):
