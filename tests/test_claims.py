@@ -32,6 +32,16 @@ def test_a_claim_that_holds_prints_one_line_and_records_itself(shown):
     assert record["verdict"] == "reproduced in miniature"
 
 
+def test_the_record_tells_the_bounds_as_numbers(shown):
+    third = 1 / 3
+    claim("near", "it is near", 0.3, close_to=third, within=0.1, at_most=1.0)
+
+    record = shown[0][1]["genai_claim"]
+    assert [record[name] for name in claims.LIMITS] == [None, 1.0, third, 0.1]
+    assert claims.holds(0.3, **{name: record[name] for name in claims.LIMITS})
+    assert not claims.holds(0.5, **{name: record[name] for name in claims.LIMITS})
+
+
 @pytest.mark.parametrize(
     "bounds",
     [
