@@ -19,6 +19,8 @@ VERDICTS = (
     "did not reproduce at this scale",
     "not tested",
 )
+# What stays to be shown, though its bound may hold.
+OPEN = VERDICTS[3:]
 LIMITS = ("at_least", "at_most", "close_to", "within")
 
 
@@ -123,7 +125,8 @@ def claim(
         "source": source,
         "reported": reported,
     }
-    shown = f"<p class='genai-claim'>{html.escape(line)}</p>"
+    state = "open" if not held or verdict in OPEN else "closed"
+    shown = f"<p class='genai-claim' data-state='{state}'>{html.escape(line)}</p>"
     publish_display_data(
         {"text/plain": line, "text/html": shown}, metadata={"genai_claim": record}
     )

@@ -74,11 +74,17 @@ def parse(docstring: str) -> Docstring:
     """
     pieces = SECTION.split(docstring.strip())
     summary, _, rest = pieces[0].partition("\n\n")
-    titles, bodies = pieces[1::2], pieces[2::2]
-    sections = {
-        title: entries(body, title) if title in ENTRIES else blocks(body)
-        for title, body in zip(titles, bodies, strict=True)
-    }
+    sections, examples = {}, ""
+    for title, body in zip(pieces[1::2], pieces[2::2], strict=True):
+        if title in ENTRIES:
+            # A session after the entries needs no title of its own.
+            body, prompt, session = body.partition("\n>>> ")
+            sections[title] = entries(body, title)
+            examples += prompt + session
+        else:
+            sections[title] = blocks(body)
+    if examples:
+        sections["Examples"] = blocks(examples) + sections.get("Examples", ())
     return Docstring(" ".join(summary.split()), blocks(rest), sections)
 
 

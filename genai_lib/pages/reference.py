@@ -18,7 +18,7 @@ SHARED = "Shared by all parts"
 WEBSITE = "Behind the website"
 WEBSITE_AREAS = ("live", "pages")
 CODE = re.compile(r"`([^`]+)`")
-NUMBER = re.compile(r"\[(\d+)\]")
+NUMBER = re.compile(r"\[(\d+)(?:, [^\]]*)?\]")
 
 Source = Callable[[Name], nodes.Node]
 ChapterLink = Callable[[Module], nodes.Node | None]
@@ -66,7 +66,7 @@ def name_entry(
     name: Name, module: Module, source: Source, chapter: ChapterLink
 ) -> addnodes.desc:
     """Write one name: its signature, its docstring, its chapter and its source."""
-    entry = addnodes.desc(domain="py", objtype=name.kind, no_index=False)
+    entry = addnodes.desc(domain="py", objtype=name.kind, classes=["py", name.kind])
     identifier = f"{module.name}.{name.name}"
     entry += signature(name, identifier)
     content = addnodes.desc_content()
@@ -180,4 +180,5 @@ def _place(
     link = chapter(module)
     if link is not None:
         found += [nodes.Text("Chapter: "), link, nodes.Text(" · ")]
-    return found + [nodes.Text("Source: "), source(name)]
+    found += [nodes.Text("Source: "), source(name)]
+    return found
