@@ -132,13 +132,13 @@ def _claim_cells(chapter: Chapter, record: dict, cite: Cite) -> list[Cell]:
 def _spread_cell(cpu: Spread | None, gpu: Spread | None) -> Cell:
     if cpu is None:
         return Cell(UNMEASURED)
-    lines = [_in_words(cpu)] + ([f"gpu {_in_words(gpu)}"] if gpu else [])
+    lines = _in_words(cpu) + (["gpu", *_in_words(gpu)] if gpu else [])
     return Cell("<br>".join(lines), cpu.mean)
 
 
-def _in_words(found: Spread) -> str:
+def _in_words(found: Spread) -> list[str]:
     low, high = min(found.values), max(found.values)
-    return f"≈ {found.mean:.3g} ({low:.3g} to {high:.3g})"
+    return [f"≈ {found.mean:.3g}", f"{low:.3g} to {high:.3g}"]
 
 
 def _reported(record: dict, cite: Cite) -> Cell:
