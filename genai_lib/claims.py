@@ -19,6 +19,9 @@ VERDICTS = (
     "did not reproduce at this scale",
     "not tested",
 )
+# What stays to be shown, though its bound may hold.
+OPEN = VERDICTS[3:]
+LIMITS = ("at_least", "at_most", "close_to", "within")
 
 
 class ClaimFailed(AssertionError):
@@ -39,6 +42,27 @@ def approximately(value: float, tolerance: float | None = None) -> str:
     """
     width = "" if tolerance is None else f"±{tolerance:.0%}"
     return f"≈{width} {value:.3g}"
+
+
+def holds(
+    value: float,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    close_to: float | None = None,
+    within: float | None = None,
+) -> bool:
+    """Say whether a value keeps the bounds of a claim, which see; NaN keeps none.
+
+    >>> holds(0.5, at_least=0.4), holds(0.5, close_to=1.0, within=0.1)
+    (True, False)
+    """
+    return not math.isnan(value) and all(
+        (
+            at_least is None or value >= at_least,
+            at_most is None or value <= at_most,
+            close_to is None or abs(value - close_to) <= within,
+        )
+    )
 
 
 def claim(
@@ -84,39 +108,36 @@ def claim(
         If the claim is not well formed.
     """
     verdict = verdict or "reproduced in miniature"
-    bound = _bound(at_least, at_most, close_to, within)
+    limits = (at_least, at_most, close_to, within)
+    bound = _bound(*limits)
     _check(name, text, verdict, close_to, within, bound)
     value = float(value)
-    holds = not math.isnan(value) and all(
-        (
-            at_least is None or value >= at_least,
-            at_most is None or value <= at_most,
-            close_to is None or abs(value - close_to) <= within,
-        )
-    )
-    line = _line(holds, text, approximately(value, tolerance), bound, reported, source)
+    held = holds(value, *limits)
+    line = _line(held, text, approximately(value, tolerance), bound, reported, source)
     record = {
         "name": name,
         "text": text,
         "value": value,
         "bound": bound,
-        "holds": holds,
+        **dict(zip(LIMITS, limits, strict=True)),
+        "holds": held,
         "verdict": verdict,
         "source": source,
         "reported": reported,
     }
-    shown = f"<p class='genai-claim'>{html.escape(line)}</p>"
+    state = "open" if not held or verdict in OPEN else "closed"
+    shown = f"<p class='genai-claim' data-state='{state}'>{html.escape(line)}</p>"
     publish_display_data(
         {"text/plain": line, "text/html": shown}, metadata={"genai_claim": record}
     )
-    if not holds and os.environ.get("GENAI_CLAIMS") != "record":
+    if not held and os.environ.get("GENAI_CLAIMS") != "record":
         raise ClaimFailed(f"{name}: {line}")
 
 
-def _line(holds, text, shown, bound, reported, source) -> str:
+def _line(held, text, shown, bound, reported, source) -> str:
     paper = f"; the paper reports {reported}" if reported else ""
     key = f" [{source}]" if source else ""
-    return f"{'✓' if holds else '✗'} {text}: {shown} ({bound}{paper}{key})"
+    return f"{'✓' if held else '✗'} {text}: {shown} ({bound}{paper}{key})"
 
 
 def _bound(at_least, at_most, close_to, within) -> str:

@@ -15,7 +15,9 @@ def shown(monkeypatch):
     monkeypatch.setattr(
         claims,
         "publish_display_data",
-        lambda data, metadata: published.append((data["text/plain"], metadata)),
+        lambda data, metadata: published.append(
+            (data["text/plain"], metadata, data["text/html"])
+        ),
     )
     return published
 
@@ -23,13 +25,37 @@ def shown(monkeypatch):
 def test_a_claim_that_holds_prints_one_line_and_records_itself(shown):
     claim("sharp", "it is sharp", 0.93, at_least=0.9, source="key2024", reported="0.97")
 
-    line, metadata = shown[0]
+    line, metadata, _ = shown[0]
     assert line == (
         "✓ it is sharp: ≈ 0.93 (at least 0.9; the paper reports 0.97 [key2024])"
     )
     record = metadata["genai_claim"]
     assert (record["name"], record["value"], record["holds"]) == ("sharp", 0.93, True)
     assert record["verdict"] == "reproduced in miniature"
+
+
+def test_the_record_tells_the_bounds_as_numbers(shown):
+    third = 1 / 3
+    claim("near", "it is near", 0.3, close_to=third, within=0.1, at_most=1.0)
+
+    record = shown[0][1]["genai_claim"]
+    assert [record[name] for name in claims.LIMITS] == [None, 1.0, third, 0.1]
+    assert claims.holds(0.3, **{name: record[name] for name in claims.LIMITS})
+    assert not claims.holds(0.5, **{name: record[name] for name in claims.LIMITS})
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict", "state"),
+    [
+        (0.9, None, "closed"),
+        (0.1, None, "open"),
+        (0.9, "did not reproduce at this scale", "open"),
+    ],
+)
+def test_the_page_can_tell_what_stays_open(shown, monkeypatch, value, verdict, state):
+    monkeypatch.setenv("GENAI_CLAIMS", "record")
+    claim("name", "text", value, at_least=0.5, verdict=verdict)
+    assert f"<p class='genai-claim' data-state='{state}'>" in shown[0][2]
 
 
 @pytest.mark.parametrize(
