@@ -202,7 +202,7 @@ def logits_and_temperature() -> LiveFigure:
         softmax of the first three logits alone, "A of three" to "C of three".
     """
     logits = [
-        Slider(f"logit_{name}", f"logit of {name}", -5, 5, 0.1, value)
+        Slider(f"logit_{name}", f"logit of {name}", -5, 5, 0.01, value)
         for name, value in zip(NAMES, START_LOGITS, strict=True)
     ]
     shift = Slider("shift", "+c to all", -100, 100, 1, 0)
