@@ -94,8 +94,10 @@ def read_library(root: Path, package: str = "genai_lib") -> list[Module]:
     files = {
         _module_name(path, root): path
         for path in sorted((root / package).rglob("*.py"))
-        if not any(part.startswith("_") and part != "__init__.py" for part in
-                   path.relative_to(root).parts)
+        if not any(
+            part.startswith("_") and part != "__init__.py"
+            for part in path.relative_to(root).parts
+        )
     }
     trees = {
         name: ast.parse(path.read_text(encoding="utf-8"))
@@ -176,8 +178,10 @@ def _references(tree: ast.Module) -> dict[str, str]:
 def _public(tree: ast.Module, path: str) -> Iterator[Name]:
     for node in tree.body:
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name[0] != "_":
-            yield _class(node, path) if isinstance(node, ast.ClassDef) else _function(
-                node, path
+            yield (
+                _class(node, path)
+                if isinstance(node, ast.ClassDef)
+                else _function(node, path)
             )
 
 
