@@ -29,6 +29,10 @@ HERE = Path(__file__).parent
 STYLE, SCRIPT = "page.css", "tables.js"
 BIBLIOGRAPHY = "chapters/reading/bibliography"
 SORTABLE = "genai-sortable"
+# A deprecated role, and a list whose items it would not be.
+CITATION_ROLE = re.compile(
+    r' role="doc-biblioentry"| role="list"(?= class="citation-list")'
+)
 PAGE_OF_PART = re.compile(r"^chapters/(?P<part>\w+)/", re.MULTILINE)
 
 
@@ -80,8 +84,9 @@ class LedgerDirective(SphinxDirective):
     def _cite(self, key: str) -> str:
         if key not in self._entries:
             raise ValueError(f"source={key!r} must be a key of references.bib")
-        return self._link(f"{BIBLIOGRAPHY}#cite-{key}", short_citation(
-            self._entries[key]))
+        return self._link(
+            f"{BIBLIOGRAPHY}#cite-{key}", short_citation(self._entries[key])
+        )
 
     def _link(self, target: str, words: str) -> str:
         page, _, anchor = target.partition("#")
@@ -166,9 +171,10 @@ def write_assets(app: Sphinx) -> None:
 def finish_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Give every page the style, and the script where a table can be sorted."""
+    """Give a page the style, the script of its tables, and roles that exist."""
     app.add_css_file(f"genai/{STYLE}", priority=900)
-    if SORTABLE in context.get("body", ""):
+    context["body"] = CITATION_ROLE.sub("", context.get("body", ""))
+    if SORTABLE in context["body"]:
         app.add_js_file(f"genai/{SCRIPT}", loading_method="defer")
 
 

@@ -140,8 +140,10 @@ def read_cited(root: Path) -> list[dict]:
     entries = read_json(root / CITED, [])
     for entry in entries:
         if entry.keys() != {"chapter", "statement", "source", "note"}:
-            raise ValueError(f"{CITED}: the fields of {entry} must be chapter, "
-                             "statement, source and note")
+            raise ValueError(
+                f"{CITED}: the fields of {entry} must be chapter, "
+                "statement, source and note"
+            )
     return entries
 
 

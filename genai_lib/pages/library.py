@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from genai_lib.pages.signature import FUNCTIONS, construction, parameters
+
 CHAPTER = re.compile(r"^Chapter\s+(\S+?)(?:\.ipynb|\.md)?\s*$", re.MULTILINE)
 TESTS = re.compile(r"^Tests\s+\S+\s*$\n?", re.MULTILINE)
 REFERENCES = re.compile(r"^References\n((?:[ ]+.*\n?)+)", re.MULTILINE)
 REFERENCE = re.compile(r"^\s*\[(\d+)\]\s+", re.MULTILINE)
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-RECORDS = ("dataclass", "NamedTuple")
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,10 @@ def read_library(root: Path, package: str = "genai_lib") -> list[Module]:
     files = {
         _module_name(path, root): path
         for path in sorted((root / package).rglob("*.py"))
-        if not any(part.startswith("_") and part != "__init__.py" for part in
-                   path.relative_to(root).parts)
+        if not any(
+            part.startswith("_") and part != "__init__.py"
+            for part in path.relative_to(root).parts
+        )
     }
     trees = {
         name: ast.parse(path.read_text(encoding="utf-8"))
@@ -176,8 +178,10 @@ def _references(tree: ast.Module) -> dict[str, str]:
 def _public(tree: ast.Module, path: str) -> Iterator[Name]:
     for node in tree.body:
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name[0] != "_":
-            yield _class(node, path) if isinstance(node, ast.ClassDef) else _function(
-                node, path
+            yield (
+                _class(node, path)
+                if isinstance(node, ast.ClassDef)
+                else _function(node, path)
             )
 
 
@@ -185,11 +189,11 @@ def _function(node: ast.FunctionDef, path: str, owner: str = "") -> Name:
     decorators = {ast.unparse(one).split("(")[0] for one in node.decorator_list}
     kind = "method" if owner else "function"
     bound = bool(owner) and "staticmethod" not in decorators
-    parameters = _parameters(node.args)
+    written = parameters(node.args)
     return Name(
         name=f"{owner}.{node.name}" if owner else node.name,
         kind="property" if decorators & {"property", "cached_property"} else kind,
-        parameters=tuple(parameters[1:] if bound else parameters),
+        parameters=tuple(written[1:] if bound else written),
         returns=ast.unparse(node.returns) if node.returns else "",
         docstring=ast.get_docstring(node) or "",
         path=path,
@@ -207,54 +211,10 @@ def _class(node: ast.ClassDef, path: str) -> Name:
     return Name(
         name=node.name,
         kind="class",
-        parameters=_construction(node, functions),
+        parameters=construction(node, functions),
         returns="",
         docstring=ast.get_docstring(node) or "",
         path=path,
         lines=(node.lineno, node.end_lineno),
         methods=tuple(methods),
     )
-
-
-def _construction(
-    node: ast.ClassDef, functions: list[ast.FunctionDef]
-) -> tuple[str, ...]:
-    for item in functions:
-        if item.name == "__init__":
-            return tuple(_parameters(item.args)[1:])
-    marks = [*node.decorator_list, *node.bases]
-    if not any(ast.unparse(mark).split("(")[0] in RECORDS for mark in marks):
-        return ()
-    fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
-    return tuple(ast.unparse(item) for item in fields)
-
-
-def _parameters(arguments: ast.arguments) -> list[str]:
-    """Write each parameter as in its source, "/" and "*" between them included."""
-    positional = [*arguments.posonlyargs, *arguments.args]
-    gaps = [None] * (len(positional) - len(arguments.defaults))
-    found = [
-        _parameter(argument, default)
-        for argument, default in zip(
-            positional, [*gaps, *arguments.defaults], strict=True
-        )
-    ]
-    if arguments.posonlyargs:
-        found.insert(len(arguments.posonlyargs), "/")
-    if arguments.vararg:
-        found.append(f"*{ast.unparse(arguments.vararg)}")
-    elif arguments.kwonlyargs:
-        found.append("*")
-    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    found += [_parameter(argument, default) for argument, default in keywords]
-    if arguments.kwarg:
-        found.append(f"**{ast.unparse(arguments.kwarg)}")
-    return found
-
-
-def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
-    text = ast.unparse(argument)
-    if default is None:
-        return text
-    equals = " = " if argument.annotation else "="
-    return f"{text}{equals}{ast.unparse(default)}"

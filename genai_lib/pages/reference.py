@@ -12,8 +12,6 @@ from sphinx import addnodes
 from genai_lib.pages.docstring import Block, Docstring, Entry, blocks, parse
 from genai_lib.pages.library import Module, Name
 
-# Signatures that are longer than this stand one parameter to a line.
-ONE_LINE = 68
 SHARED = "Shared by all parts"
 WEBSITE = "Behind the website"
 WEBSITE_AREAS = ("live", "pages")
@@ -89,13 +87,9 @@ def signature(name: Name, identifier: str) -> addnodes.desc_signature:
         words = (addnodes.desc_sig_keyword("", name.kind), nodes.Text(" "))
         found += addnodes.desc_annotation("", "", *words)
     found += addnodes.desc_name(short, short)
-    length = len(short) + sum(len(one) + 2 for one in name.parameters)
     if name.kind != "property":
-        parameters = addnodes.desc_parameterlist()
-        if length + len(name.returns) > ONE_LINE:
-            parameters["multi_line_parameter_list"] = True
-        parameters += [_parameter(one) for one in name.parameters]
-        found += parameters
+        parameters = map(_parameter, name.parameters)
+        found += addnodes.desc_parameterlist("", "", *parameters)
     if name.returns:
         found += addnodes.desc_returns("", name.returns)
     return found

@@ -4,6 +4,7 @@ Every rule takes the folder of the book and returns one line per breach, which n
 the file and the remedy.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +20,12 @@ DOI = re.compile(r"doi\.org/(10\.[^\s\"'<>`]+)", re.IGNORECASE)
 IDENTIFIER = re.compile(
     r"^\s*(eprint|doi|url)\s*=\s*[{\"]+([^}\"]+)", re.IGNORECASE | re.MULTILINE
 )
+CITED = "chapters/reading/cited.json"
 CITE = re.compile(r"\{cite[\w:]*\}`([^`]+)`")
 
 
 def every_citation_has_an_entry(root: Path) -> list[str]:
-    """Each arXiv and doi link and each source of a claim is in references.bib."""
+    """Each link to arXiv or a doi and each source of a claim is in references.bib."""
     entries = _entries(root)
     known = {identifier for found in entries.values() for identifier in found}
     problems = [
@@ -111,6 +113,9 @@ def _keys(root: Path) -> Iterator[tuple[str, str]]:
         for _, record in claims(notebook):
             if record.get("source"):
                 yield notebook.name, record["source"]
+    if (root / CITED).is_file():
+        for entry in json.loads((root / CITED).read_text(encoding="utf-8")):
+            yield CITED, entry["source"]
 
 
 CITATION_RULES = (every_citation_has_an_entry, every_entry_is_cited, keys_are_unique)

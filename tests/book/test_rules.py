@@ -328,6 +328,12 @@ ENTRY = "@article{newton1704,\n  eprint = {1704.00001},\n}\n"
             "{cite:p}`newton1704,goethe1810`",
         ),
         (
+            "every_citation_has_an_entry",
+            "'goethe1810'",
+            "chapters/reading/cited.json",
+            '[{"source": "goethe1810"}]',
+        ),
+        (
             "keys_are_unique",
             "repeats",
             BIB,
