@@ -18,10 +18,12 @@ from genai_lib.live.repository import find_repository
 from tools import checks, inputs, tidiness
 from tools.common import ROOT
 
-BADGES = re.compile(r"^<!-- badges -->.*$", re.MULTILINE)
+# The mark stands last: a line that starts with it would not be read as Markdown.
+MARK = " <!-- badges -->"
+BADGES = re.compile(rf"^.*{MARK}$", re.MULTILINE)
 CONSTANT = re.compile(r'^REPOSITORY = ".*"$', re.MULTILINE)
 COLAB = "https://colab.research.google.com/github"
-CHECKED = re.compile(r"checked against .*$")
+CHECKED = re.compile(rf"checked against .*(?={MARK})")
 
 
 def badges(
@@ -43,7 +45,7 @@ def badges(
             parts.append(f"about {seconds:.0f} s and {memory:.1f} GB on a laptop's CPU")
     if found := CHECKED.search(line):
         parts.append(found[0])
-    return "<!-- badges --> " + " · ".join(parts)
+    return " · ".join(parts) + MARK
 
 
 def stamp(path: Path, root: Path, repository: tuple[str, str] | None) -> bool:

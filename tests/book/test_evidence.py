@@ -28,7 +28,7 @@ def chapter(tmp_path, monkeypatch):
     def write(source):
         path = tmp_path / "topic.ipynb"
         cells = [
-            new_markdown_cell("# Topic\n\n<!-- badges --> checked against `torch`"),
+            new_markdown_cell("# Topic\n\nchecked against `torch` <!-- badges -->"),
             new_code_cell(source),
         ]
         nbformat.write(new_notebook(cells=cells), path)
@@ -94,9 +94,9 @@ def test_badges_say_cost_and_reference_and_keep_outputs_fresh(chapter):
 
     notebook = nbformat.read(path, 4)
     assert notebook.cells[0].source.splitlines()[-1] == (
-        "<!-- badges --> [Open in Colab](https://colab.research.google.com/github/"
+        "[Open in Colab](https://colab.research.google.com/github/"
         "owner/book/blob/main/topic.ipynb) · about 34 s and 0.6 GB on a laptop's CPU"
-        " · checked against `torch`"
+        " · checked against `torch` <!-- badges -->"
     )
     assert 'REPOSITORY = "https://github.com/owner/book"' in notebook.cells[1].source
     assert stamp.stamp(path, path.parent, None)
