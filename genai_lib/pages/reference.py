@@ -16,7 +16,7 @@ SHARED = "Shared by all parts"
 WEBSITE = "Behind the website"
 WEBSITE_AREAS = ("live", "pages")
 CODE = re.compile(r"`([^`]+)`")
-NUMBER = re.compile(r"\[(\d+)\]")
+NUMBER = re.compile(r"\[(\d+)(?:, [^\]]*)?\]")
 
 Source = Callable[[Name], nodes.Node]
 ChapterLink = Callable[[Module], nodes.Node | None]
