@@ -29,7 +29,7 @@ explore(
     theta=[0.5, 1.0, 2.0],
 )
 """
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 
 
 def free_port():
