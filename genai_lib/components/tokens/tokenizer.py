@@ -142,7 +142,7 @@ class BytePairTokenizer:
         return to_text(self.decode_bytes(ids))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """Turn ids into the bytes that they stand for, whether or not these are text."""
+        """Turn ids into the bytes that they stand for, be these text or not."""
         return b"".join(self._tokens_of(ids))
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
@@ -218,7 +218,7 @@ def _check_merges(merges: Sequence[Pair]) -> tuple[Pair, ...]:
         whole = isinstance(pair, list | tuple) and [type(id) for id in pair]
         if whole != [int, int] or not all(0 <= id < new for id in pair):
             raise ValueError(
-                f"merges makes {new} of {pair!r}: two ids from 0 to {new - 1} are wanted"
+                f"merges makes {new} of {pair!r}: two ids below {new} are wanted"
             )
         if checked.setdefault(tuple(pair), new) != new:
             raise ValueError(f"merges has {pair!r} twice")
