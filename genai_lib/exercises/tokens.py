@@ -81,7 +81,7 @@ def check_best_segmentation(function: Callable[[str, Mapping[str, float]], list[
         total = sum(SCORES[piece] for piece in found)
         if not math.isclose(total, best, abs_tol=1e-9):
             hint = " (greedy: the longest piece is not always best)"
-            greedy = hint if found == _longest_first(text) else ""
+            greedy = hint if found == longest_first(text, SCORES) else ""
             return (
                 f"{text!r} as {found} scores {total:g}, but {wanted} scores "
                 f"{best:g}{greedy}"
@@ -102,10 +102,11 @@ def _best(text: str) -> tuple[float, tuple[str, ...]]:
     return max(cuts)
 
 
-def _longest_first(text: str) -> list[str]:
+def longest_first(text: str, scores: Mapping[str, float]) -> list[str]:
+    """Cut off the longest piece again and again: the answer that is often given."""
     pieces = []
     while text:
-        piece = max((p for p in SCORES if text.startswith(p)), key=len)
+        piece = max((p for p in scores if text.startswith(p)), key=len)
         pieces.append(piece)
         text = text[len(piece) :]
     return pieces

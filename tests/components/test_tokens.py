@@ -25,6 +25,7 @@ from genai_lib.exercises.tokens import (
     check_apply_merges,
     check_best_segmentation,
     check_tokens_of_run,
+    longest_first,
 )
 
 # Every character that Python's own Unicode table knows: what newer tables add is
@@ -503,15 +504,6 @@ def viterbi(text, scores):
     return [text[a:b] for a, b in pairwise(cuts)]
 
 
-def greedy(text, scores):
-    pieces = []
-    while text:
-        piece = max((p for p in scores if text.startswith(p)), key=len)
-        pieces.append(piece)
-        text = text[len(piece) :]
-    return pieces
-
-
 def stub(first, second):
     """Stand for an exercise that is not filled in."""
 
@@ -544,7 +536,7 @@ def stub(first, second):
             check_best_segmentation,
             viterbi,
             {
-                greedy: "greedy",
+                longest_first: "greedy",
                 lambda text, scores: list(text): "scores",
                 lambda text, scores: ["", text]: "is no piece of the vocab",
                 lambda text, scores: ["hug"]: "do not make",

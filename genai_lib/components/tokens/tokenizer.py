@@ -65,9 +65,9 @@ class BytePairTokenizer:
         If a merge is none of two ids that exist before it or occurs twice, a special
         token has an empty name or one that is taken, or the pattern is none.
 
-    >>> tokenizer = BytePairTokenizer([(104, 105), (256, 33)])
-    >>> tokenizer.encode("hi!!"), tokenizer.decode([257, 33])
-    ([257, 33], 'hi!!')
+    >>> tokenizer = BytePairTokenizer([(104, 105), (33, 33)])
+    >>> tokenizer.encode("hi!!"), tokenizer.decode([256, 33])
+    ([256, 257], 'hi!')
     """
 
     def __init__(
