@@ -108,8 +108,8 @@ def characters_of(name: str, placed: list[dict]) -> list[dict]:
     return [
         {
             "sample": name,
-            # With a space after it, a digit of the text is no number of the figure.
-            "text": visible(entry["text"]) + " ",
+            # The sign of no width says: a digit here is no number of the figure.
+            "text": visible(entry["text"]) + "\u200b",
             "line": entry["line"],
             "x": entry["x"] + entry["cells"] / 2,
         }

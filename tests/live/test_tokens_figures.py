@@ -93,3 +93,10 @@ def test_every_text_fits_into_the_figure(text):
         length = len(word.encode())
         assert len({line for line, *_ in places[start : start + length]}) == 1
         start += length
+
+
+def test_a_digit_of_a_text_is_not_read_as_a_number_of_the_figure():
+    state = {"vocab_step": 0, "sample": "numbers"}
+    panel = draw_panel(FIGURE.panels[0], state, 480)
+    assert "2\u200b<" in panel
+    assert not re.search(r">\d<", panel)
