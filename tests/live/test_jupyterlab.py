@@ -29,7 +29,7 @@ explore(
     theta=[0.5, 1.0, 2.0],
 )
 """
-WAIT_MS = 150_000
+WAIT_MS = 60_000
 
 
 def free_port():
@@ -108,6 +108,10 @@ def test_alive_with_a_kernel_and_a_picture_before(tmp_path, monkeypatch):
         assert picture.get_attribute("alt") == "A drawn number."
         assert output.locator("input, .widget-readout").count() == 0
 
+        # A cell that runs before the kernel is known shows no widget.
+        idle = page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        idle.wait_for(timeout=WAIT_MS)
+        page.wait_for_timeout(2000)
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
         drawn = output.locator("pre", has_text="drawn at")
