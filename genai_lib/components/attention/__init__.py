@@ -21,6 +21,11 @@ from genai_lib.components.attention.dot_product import (
 from genai_lib.components.attention.heads import MultiHeadAttention
 from genai_lib.components.attention.memory import KeyValueCache, Memory
 from genai_lib.components.attention.scheme import PositionScheme
+from genai_lib.components.attention.text_model import (
+    TextModel,
+    bits_per_token,
+    next_token_loss,
+)
 from genai_lib.components.attention.watching import watch_weights
 
 __all__ = [
@@ -33,10 +38,13 @@ __all__ = [
     "PositionScheme",
     "PostNormBlock",
     "RMSNorm",
+    "TextModel",
     "TransformerBlock",
     "attend",
     "attend_fast",
     "attend_loop",
+    "bits_per_token",
     "causal_mask",
+    "next_token_loss",
     "watch_weights",
 ]

@@ -173,16 +173,17 @@ class TransformerBlock(nn.Module):
         """
         self._check(memory, memory_mask)
         seen = {"mask": mask, "positions": positions, "cache": cache}
-        x = self._add(x, lambda y: self.attention(y, **seen), self.attention_norm)
+        x = self.join(x, lambda y: self.attention(y, **seen), self.attention_norm)
         if self.cross_attention is not None:
-            x = self._add(
+            x = self.join(
                 x,
                 lambda y: self.cross_attention(y, memory, mask=memory_mask),
                 self.cross_norm,
             )
-        return self._add(x, self.feed_forward, self.feed_forward_norm)
+        return self.join(x, self.feed_forward, self.feed_forward_norm)
 
-    def _add(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
+    def join(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
+        """Bring one sub-layer's change into the stream (B, T, D)."""
         return x + change(norm(x))
 
     def _check(self, memory, memory_mask) -> None:
@@ -198,5 +199,6 @@ class PostNormBlock(TransformerBlock):
     Parameters and shapes are those of `TransformerBlock`.
     """
 
-    def _add(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
+    def join(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
+        """Bring one sub-layer's change into the stream (B, T, D), then normalise."""
         return norm(x + change(x))
