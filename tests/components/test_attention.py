@@ -223,7 +223,9 @@ def test_gradcheck():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_low_precision_survives_masks(dtype):
     inputs = [x.to(dtype) for x in random_inputs(2, queries=7)]
-    output, weights = attend(*inputs, causal_mask(7))
+    bias = torch.zeros(7, 7)
+    output, weights = attend(*inputs, causal_mask(7), bias=bias)
+    assert attend_fast(*inputs, causal_mask(7), bias).dtype == dtype
     assert output.dtype == dtype
     assert output.isfinite().all()
     assert weights[:, 0, 0].eq(1).all()
