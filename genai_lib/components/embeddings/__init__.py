@@ -4,7 +4,15 @@ Chapter  chapters/components/embeddings.ipynb
 Tests    tests/components/test_embeddings.py, tests/components/test_embeddings_index.py
 """
 
-from genai_lib.components.embeddings.graph import Graph, Walk, build_graph, search_graph
+from genai_lib.components.embeddings.graph import (
+    Cost,
+    Graph,
+    Walk,
+    build_graph,
+    recall_curve,
+    search_graph,
+    search_layer,
+)
 from genai_lib.components.embeddings.index import VectorIndex
 from genai_lib.components.embeddings.quantization import ProductQuantizer
 from genai_lib.components.embeddings.search import (
@@ -33,6 +41,7 @@ from genai_lib.components.embeddings.words import (
 )
 
 __all__ = [
+    "Cost",
     "Graph",
     "ProductQuantizer",
     "SkipGram",
@@ -53,7 +62,9 @@ __all__ = [
     "pmi",
     "ppmi_vectors",
     "recall",
+    "recall_curve",
     "search_graph",
+    "search_layer",
     "skip_gram_pairs",
     "split_words",
     "unit_length",

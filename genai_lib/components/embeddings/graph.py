@@ -17,6 +17,7 @@ References
 
 import heapq
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genai_lib.components.embeddings.search import check_vectors
+from genai_lib.components.embeddings.search import check_vectors, recall
 
 Layer = dict[int, np.ndarray]
 Found = list[tuple[float, int]]
@@ -220,3 +221,34 @@ def diverse(vectors: np.ndarray, candidates: Found, most: int) -> np.ndarray:
         if all(distance < other for other in to_chosen):
             chosen.append(node)
     return np.array(chosen, dtype=int)
+
+
+class Cost(NamedTuple):
+    """What a search with one `ef` finds and costs, averaged over the queries."""
+
+    ef: int
+    recall: float
+    evaluations: float
+
+
+def recall_curve(
+    graph: Graph, vectors: Tensor, queries: Tensor, exact: Tensor, efs: Sequence[int]
+) -> list[Cost]:
+    """Search with each `ef` and compare with the exact neighbours.
+
+    Parameters
+    ----------
+    graph : Graph
+    vectors : floating-point Tensor of shape (N, d)
+    queries : floating-point Tensor of shape (Q, d)
+    exact : int64 Tensor of shape (Q, k)
+        The true nodes, as `exact_search` finds them.
+    efs : sequence of int
+    """
+    costs = []
+    for ef in efs:
+        walks = [search_graph(graph, vectors, q, exact.shape[1], ef) for q in queries]
+        found = torch.stack([walk.ids for walk in walks])
+        mean = sum(walk.evaluations for walk in walks) / len(walks)
+        costs.append(Cost(ef, recall(found, exact), mean))
+    return costs

@@ -33,6 +33,7 @@ SPACES = {"cosine": "cosine", "euclidean": "l2"}
 FORMAT = "genai-lib vector index 1"
 SEED = 100
 FIRST_ROOM = 1024
+HEAD = 6  # numbers at the start of hnswlib's file that are compared
 
 
 class VectorIndex:
@@ -245,6 +246,16 @@ def _read(path: Path) -> tuple[dict, np.ndarray]:
         whole = _digest(about, graph) == header["sha256"]
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{shown} is no whole file of a vector index") from error
-    if not known or not whole:
+    if not known or not whole or not _fits(about, graph):
         raise ValueError(f"{shown} is damaged, or written by another version")
     return about, graph
+
+
+def _fits(about: dict, graph: np.ndarray) -> bool:
+    """Compare the description with the first numbers of hnswlib's own file."""
+    head = graph[: 8 * HEAD].view(np.uint64).tolist()
+    if len(head) < HEAD or about.get("metric") not in SPACES:
+        return False
+    _, _, count, _, behind_vector, start_of_vector = head
+    width = (behind_vector - start_of_vector) // 4
+    return (about.get("count"), about.get("width")) == (count, width)

@@ -53,7 +53,7 @@ class TextEncoder(nn.Module):
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor:
-    """Find each vector's partner among all: -log e^{s_ii/τ} / Σ_j e^{s_ij/τ} [1, eq. 4].
+    """Find each partner among all: -log e^{s_ii/τ} / Σ_j e^{s_ij/τ} [1, eq. 4].
 
     Parameters
     ----------

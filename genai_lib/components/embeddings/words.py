@@ -12,7 +12,8 @@ References
     [1] Mikolov et al., "Distributed Representations of Words and Phrases and their
         Compositionality", 2013, arXiv:1310.4546
     [2] Levy and Goldberg, "Neural Word Embedding as Implicit Matrix Factorization",
-        2014, https://papers.nips.cc/paper/5477
+        2014, https://papers.nips.cc/paper_files/paper/2014/hash/
+        feab05aa91085b7a8012516bc3533958-Abstract.html
 """
 
 import re
@@ -107,7 +108,7 @@ def count_pairs(words: Tensor, contexts: Tensor, size: int) -> Tensor:
     """Count how often each word stands beside each other: (V, V), float64."""
     if words.shape != contexts.shape or words.ndim != 1:
         raise ValueError(
-            f"words={describe(words)} and contexts={describe(contexts)} must be (pairs,)"
+            f"words={describe(words)}, contexts={describe(contexts)}: both (pairs,)"
         )
     if len(words) and max(words.max(), contexts.max()) >= size:
         largest = int(max(words.max(), contexts.max()))
@@ -198,7 +199,7 @@ class SkipGram(nn.Module):
 def negative_sampling_loss(
     model: SkipGram, words: Tensor, contexts: Tensor, noise: Tensor
 ) -> Tensor:
-    """Tell real neighbours from noise: -log σ(v'_c·v_w) - Σ_k log σ(-v'_k·v_w) [1, eq. 4].
+    """Tell neighbours from noise, -log σ(v'_c·v_w) - Σ_k log σ(-v'_k·v_w) [1, eq. 4].
 
     Parameters
     ----------
