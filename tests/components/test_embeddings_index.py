@@ -340,6 +340,15 @@ def test_as_many_centres_as_vectors_lose_nothing():
     assert_close(quantizer.decode(quantizer.encode(vectors)), vectors)
 
 
+def test_all_256_numbers_of_a_byte_can_be_used():
+    centres = torch.arange(256.0).view(1, 256, 1)
+    quantizer = ProductQuantizer(centres)
+    codes = quantizer.encode(centres[0])
+    assert codes[:, 0].tolist() == list(range(256))
+    assert quantizer.decode(codes).equal(centres[0])
+    assert_close(quantizer.distances(centres[0, :1], codes)[0], centres[0, :, 0] ** 2)
+
+
 def test_more_parts_find_more():
     vectors = clustered_vectors(600, 8, draw(0), clusters=10)
     exact, _ = exact_search(vectors, vectors[:40], 5, euclidean_distance)

@@ -116,5 +116,5 @@ class ProductQuantizer:
             raise ValueError(f"codes={describe(codes)}: a uint8 tensor is needed")
         if codes.ndim != 2 or codes.shape[1] != parts:
             raise ValueError(f"codes={describe(codes)} must have shape (N, {parts})")
-        if len(codes) and codes.max() >= centres:
+        if len(codes) and int(codes.max()) >= centres:
             raise ValueError(f"codes holds {int(codes.max())}: there is no such centre")
