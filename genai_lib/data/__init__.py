@@ -2,5 +2,12 @@
 
 from genai_lib.data.digits import Digits, load_digits
 from genai_lib.data.documentation import Documentation, load_documentation
+from genai_lib.data.tokenizer import load_tokenizer
 
-__all__ = ["Digits", "Documentation", "load_digits", "load_documentation"]
+__all__ = [
+    "Digits",
+    "Documentation",
+    "load_digits",
+    "load_documentation",
+    "load_tokenizer",
+]

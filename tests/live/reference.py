@@ -6,6 +6,7 @@ from random import Random
 import torch
 
 from genai_lib.components.softmax import entropy, softmax
+from genai_lib.data import load_tokenizer
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -13,6 +14,7 @@ from genai_lib.live.softmax import (
     logits_and_temperature,
     temperature,
 )
+from genai_lib.live.tokens import samples
 
 FIGURES = {figure.name: figure for figure in (temperature(), logits_and_temperature())}
 
@@ -47,9 +49,26 @@ def logits_and_temperature_numbers(state):
     }
 
 
+def tokens_by_vocabulary_numbers(state):
+    vocabulary = math.floor(256 * 2 ** (state["vocab_step"] / 48) + 0.5)
+    tokenizer = load_tokenizer(vocabulary)
+    text = samples()[state["sample"]]
+    ids = tokenizer.encode(text)
+    pieces = [piece.replace(" ", "·") for piece in tokenizer.pieces(ids)]
+    return {
+        "tokens": len(ids),
+        "bytes per token": len(text.encode()) / len(ids),
+        **{
+            f"token {place} ‘{piece}’, id": id
+            for place, (piece, id) in enumerate(zip(pieces, ids, strict=True), 1)
+        },
+    }
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
+    "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
 }
 
 

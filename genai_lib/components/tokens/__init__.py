@@ -1,0 +1,42 @@
+"""Tokens: how text, pictures, sounds and videos become sequences, and back.
+
+Chapter  chapters/components/tokens.ipynb
+Tests    tests/components/test_tokens.py
+"""
+
+from genai_lib.components.tokens.merging import (
+    learn_merges,
+    learn_merges_loop,
+    merge,
+)
+from genai_lib.components.tokens.patches import (
+    patchify,
+    tubelets,
+    unpatchify,
+    untubelets,
+)
+from genai_lib.components.tokens.sound import (
+    log_mel,
+    mel_filters,
+    mu_law_decode,
+    mu_law_encode,
+)
+from genai_lib.components.tokens.tokenizer import BytePairTokenizer
+from genai_lib.components.tokens.words import WORDS, split_words
+
+__all__ = [
+    "WORDS",
+    "BytePairTokenizer",
+    "learn_merges",
+    "learn_merges_loop",
+    "log_mel",
+    "mel_filters",
+    "merge",
+    "mu_law_decode",
+    "mu_law_encode",
+    "patchify",
+    "split_words",
+    "tubelets",
+    "unpatchify",
+    "untubelets",
+]

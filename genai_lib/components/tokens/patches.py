@@ -1,0 +1,135 @@
+"""Pictures and videos as sequences: patches and tubelets, and back.
+
+Chapter  chapters/components/tokens.ipynb
+Tests    tests/components/test_tokens.py
+
+Letters used in this file
+    T  frames    C  channels    H  rows    W  columns of pixels
+    t  frames, p  rows and columns of one tubelet; a patch has one frame
+    N  tokens, N = T/t · H/p · W/p
+
+Nothing is computed here, values only change their place. The linear map that follows
+in a model is the same as a convolution whose stride is its kernel [1].
+
+References
+    [1] Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929,
+        eq. 1
+    [2] Arnab et al., "ViViT: A Video Vision Transformer", 2021, arXiv:2103.15691,
+        section 3.2
+"""
+
+from torch import Tensor
+
+from genai_lib.checks import describe
+
+
+def patchify(images: Tensor, patch: int) -> Tensor:
+    """Cut pictures into square patches, row by row, each one token [1].
+
+    Parameters
+    ----------
+    images : Tensor of shape (..., C, H, W)
+    patch : int
+        Rows and columns of a patch; it must divide H and W.
+
+    Returns
+    -------
+    Tensor of shape (..., N, C·p·p)
+        Within a token the order is channel, row, column.
+
+    Raises
+    ------
+    ValueError
+        If `images` has too few dimensions or `patch` does not divide them.
+    """
+    _check("images", images, 3)
+    return tubelets(images.unsqueeze(-4), 1, patch)
+
+
+def unpatchify(patches: Tensor, patch: int, height: int, width: int) -> Tensor:
+    """Put the patches of `patchify` together again: shape (..., C, H, W)."""
+    _check("patches", patches, 2)
+    return untubelets(patches, 1, patch, 1, height, width).squeeze(-4)
+
+
+def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
+    """Cut videos into blocks of several frames, each one token [2].
+
+    Parameters
+    ----------
+    video : Tensor of shape (..., T, C, H, W)
+    frames : int
+        Frames of a tubelet; it must divide T.
+    patch : int
+        Rows and columns of a tubelet; it must divide H and W.
+
+    Returns
+    -------
+    Tensor of shape (..., N, C·t·p·p)
+        Tokens in the order of time, row, column; within a token the order is channel,
+        frame, row, column, so that one frame gives the tokens of `patchify`.
+
+    Raises
+    ------
+    ValueError
+        If `video` has too few dimensions, or `frames` or `patch` do not divide them.
+    """
+    _check("video", video, 4)
+    length, _, height, width = video.shape[-4:]
+    _check_division("frames", frames, T=length)
+    _check_division("patch", patch, H=height, W=width)
+    blocks = video.unflatten(-4, (-1, frames))  # (..., T/t, t, C, H, W)
+    blocks = blocks.unflatten(-2, (-1, patch)).unflatten(-1, (-1, patch))
+    # (..., T/t, t, C, H/p, p, W/p, p) to (..., T/t, H/p, W/p, C, t, p, p)
+    blocks = blocks.movedim((-4, -2, -5, -6), (-6, -5, -4, -3))
+    return blocks.flatten(-4).flatten(-4, -2)
+
+
+def untubelets(
+    tokens: Tensor, frames: int, patch: int, length: int, height: int, width: int
+) -> Tensor:
+    """Put the tokens of `tubelets` together again.
+
+    Parameters
+    ----------
+    tokens : Tensor of shape (..., N, C·t·p·p)
+    frames, patch : int
+        As given to `tubelets`.
+    length, height, width : int
+        T, H and W of the video.
+
+    Returns
+    -------
+    Tensor of shape (..., T, C, H, W)
+
+    Raises
+    ------
+    ValueError
+        If the sizes do not fit one another.
+    """
+    _check("tokens", tokens, 2)
+    _check_division("frames", frames, length=length)
+    _check_division("patch", patch, height=height, width=width)
+    grid = (length // frames, height // patch, width // patch)
+    count, size = tokens.shape[-2:]
+    if count != grid[0] * grid[1] * grid[2] or size % (frames * patch**2):
+        raise ValueError(
+            f"tokens of shape {tuple(tokens.shape)} are not the {grid} blocks of "
+            f"{frames}x{patch}x{patch} in {length}x{height}x{width}"
+        )
+    blocks = tokens.unflatten(-2, grid).unflatten(-1, (-1, frames, patch, patch))
+    blocks = blocks.movedim((-6, -5, -4, -3), (-4, -2, -5, -6))
+    return blocks.flatten(-2).flatten(-3, -2).flatten(-5, -4)
+
+
+def _check(name: str, value: object, dimensions: int) -> None:
+    if not isinstance(value, Tensor) or value.ndim < dimensions:
+        raise ValueError(
+            f"{name}={describe(value)}: at least {dimensions} dimensions are needed"
+        )
+
+
+def _check_division(name: str, part: int, **sizes: int) -> None:
+    for of, size in sizes.items():
+        if not isinstance(part, int) or part < 1 or size % part:
+            raise ValueError(f"{name}={part!r} must divide {of}={size}")
