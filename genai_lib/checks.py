@@ -16,6 +16,13 @@ def check_floating(name: str, value: object) -> None:
         raise ValueError(f"{name}={describe(value)}: a floating-point tensor is needed")
 
 
+def check_positive(**sizes: object) -> None:
+    """Raise ValueError unless each size is a whole number above 0."""
+    for name, value in sizes.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}={describe(value)} must be a whole number above 0")
+
+
 def check_dim(name: str, value: Tensor, dim: int) -> None:
     """Raise ValueError unless the tensor has a dimension `dim`."""
     if not isinstance(dim, int) or not -value.ndim <= dim < value.ndim:

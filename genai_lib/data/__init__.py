@@ -1,13 +1,17 @@
 """Data sets that need no network: real ones from installed packages, and made ones."""
 
+from genai_lib.data.characters import Characters, even_windows, random_windows
 from genai_lib.data.digits import Digits, load_digits
 from genai_lib.data.documentation import Documentation, load_documentation
 from genai_lib.data.tokenizer import load_tokenizer
 
 __all__ = [
+    "Characters",
     "Digits",
     "Documentation",
+    "even_windows",
     "load_digits",
     "load_documentation",
     "load_tokenizer",
+    "random_windows",
 ]

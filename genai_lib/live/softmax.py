@@ -47,8 +47,8 @@ def temperature_slider() -> Slider:
     )
 
 
-def bars(names: list[str]) -> list[alt.Chart]:
-    """Draw the probabilities as bars, and their numbers beside them."""
+def bars(names: list[str], title: str = "probability") -> list[alt.Chart]:
+    """Draw `weights` over their `total` as bars, and their numbers beside them."""
     values = [{"index": index, "name": name} for index, name in enumerate(names)]
     base = (
         alt.Chart(alt.Data(values=values))
@@ -56,7 +56,7 @@ def bars(names: list[str]) -> list[alt.Chart]:
         .encode(
             x=alt.X(
                 "probability:Q",
-                title="probability",
+                title=title,
                 scale=alt.Scale(domain=[0, 1.15]),
                 axis=alt.Axis(values=[0, 0.5, 1], grid=False),
             ),

@@ -5,8 +5,10 @@ from random import Random
 
 import torch
 
+from genai_lib.components.attention import attend
 from genai_lib.components.softmax import entropy, softmax
 from genai_lib.data import load_tokenizer
+from genai_lib.live import attention
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -65,10 +67,22 @@ def tokens_by_vocabulary_numbers(state):
     }
 
 
+def query_and_keys_numbers(state):
+    angle = math.radians(state["angle"])
+    direction = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
+    points = torch.tensor(attention.POINTS, dtype=torch.float64)
+    mask = torch.arange(len(points)) < state["visible"]
+    query = state["query_length"] * direction
+    output, weights = attend(query, points, points, mask)
+    numbers = dict(zip(attention.NAMES, weights[0].tolist(), strict=True))
+    return numbers | {"output x": output[0, 0].item(), "output y": output[0, 1].item()}
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
     "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
+    "query_and_keys": query_and_keys_numbers,
 }
 
 

@@ -1,0 +1,50 @@
+"""Attention, its heads, the feed-forward network and the transformer block.
+
+Chapter  chapters/components/attention.ipynb
+Tests    tests/components/test_attention.py
+"""
+
+from genai_lib.components.attention.block import (
+    FeedForward,
+    GatedFeedForward,
+    PostNormBlock,
+    RMSNorm,
+    TransformerBlock,
+)
+from genai_lib.components.attention.dot_product import (
+    Normalizer,
+    attend,
+    attend_fast,
+    attend_loop,
+    causal_mask,
+)
+from genai_lib.components.attention.heads import MultiHeadAttention
+from genai_lib.components.attention.memory import KeyValueCache, Memory
+from genai_lib.components.attention.scheme import PositionScheme
+from genai_lib.components.attention.text_model import (
+    TextModel,
+    bits_per_token,
+    next_token_loss,
+)
+from genai_lib.components.attention.watching import watch_weights
+
+__all__ = [
+    "FeedForward",
+    "GatedFeedForward",
+    "KeyValueCache",
+    "Memory",
+    "MultiHeadAttention",
+    "Normalizer",
+    "PositionScheme",
+    "PostNormBlock",
+    "RMSNorm",
+    "TextModel",
+    "TransformerBlock",
+    "attend",
+    "attend_fast",
+    "attend_loop",
+    "bits_per_token",
+    "causal_mask",
+    "next_token_loss",
+    "watch_weights",
+]

@@ -1,0 +1,205 @@
+"""The transformer block: attention, then a small network, on a stream of vectors.
+
+Chapter  chapters/components/attention.ipynb
+Tests    tests/components/test_attention.py
+
+Shape letters used in this file
+    B  sequences in a batch      T  positions      D  width of the model
+
+References
+    [1] Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762
+    [2] Xiong et al., "On Layer Normalization in the Transformer Architecture", 2020,
+        arXiv:2002.04745
+    [3] Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019,
+        arXiv:1910.07467
+    [4] Shazeer, "GLU Variants Improve Transformer", 2020, arXiv:2002.05202
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_lib.checks import check_positive
+from genai_lib.components.attention.heads import MultiHeadAttention
+from genai_lib.components.attention.memory import KeyValueCache, Memory
+
+Activation = Callable[[Tensor], Tensor]
+
+
+class RMSNorm(nn.Module):
+    """Divide each vector by its root mean square, then scale each entry [3, eq. 4].
+
+    Parameters
+    ----------
+    width : int
+    epsilon : float, default=1e-6
+        Added to the mean square, so that a zero vector stays zero.
+    """
+
+    def __init__(self, width: int, epsilon: float = 1e-6) -> None:
+        super().__init__()
+        check_positive(width=width)
+        self.scale = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., D) to (..., D); 16-bit numbers are squared in 32 bits."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        mean_square = wide.square().mean(dim=-1, keepdim=True)
+        return (wide * (mean_square + self.epsilon).rsqrt()).to(x.dtype) * self.scale
+
+
+class FeedForward(nn.Module):
+    """Apply one small network to every position alone [1, eq. 2].
+
+    Parameters
+    ----------
+    width : int
+    hidden : int, default=4 * width
+    activation : function of a Tensor, default=gelu
+    bias : bool, default=True
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int | None = None,
+        activation: Activation = functional.gelu,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        hidden = 4 * width if hidden is None else hidden
+        check_positive(width=width, hidden=hidden)
+        self.activation = activation
+        self.to_hidden = nn.Linear(width, hidden, bias=bias)
+        self.to_output = nn.Linear(hidden, width, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., D) to (..., D)."""
+        return self.to_output(self.activation(self.to_hidden(x)))
+
+
+class GatedFeedForward(nn.Module):
+    """Let one half of the hidden units open and close the other half [4, eq. 6].
+
+    Parameters
+    ----------
+    width : int
+    hidden : int, default=8 * width // 3
+        By default it has as many weights as `FeedForward`.
+    activation : function of a Tensor, default=silu
+        Of the gate; silu makes it SwiGLU.
+    bias : bool, default=False
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int | None = None,
+        activation: Activation = functional.silu,
+        *,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        hidden = 8 * width // 3 if hidden is None else hidden
+        check_positive(width=width, hidden=hidden)
+        self.activation = activation
+        self.to_gate = nn.Linear(width, hidden, bias=bias)
+        self.to_hidden = nn.Linear(width, hidden, bias=bias)
+        self.to_output = nn.Linear(hidden, width, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., D) to (..., D)."""
+        return self.to_output(self.activation(self.to_gate(x)) * self.to_hidden(x))
+
+
+class TransformerBlock(nn.Module):
+    """Normalise before each sub-layer: x + f(norm(x)), the pre-norm block [2].
+
+    Parameters
+    ----------
+    attention : MultiHeadAttention, or a module with its `forward` and `width`
+    feed_forward : nn.Module
+        Maps (B, T, D) to (B, T, D).
+    norm : function of a width, default=nn.LayerNorm
+        Makes the normalisation of each sub-layer.
+    cross_attention : MultiHeadAttention, default=None
+        Looks at a memory, between the other two, as in a decoder with an encoder.
+    """
+
+    def __init__(
+        self,
+        attention: MultiHeadAttention,
+        feed_forward: nn.Module,
+        *,
+        norm: Callable[[int], nn.Module] = nn.LayerNorm,
+        cross_attention: MultiHeadAttention | None = None,
+    ) -> None:
+        super().__init__()
+        self.attention, self.feed_forward = attention, feed_forward
+        self.cross_attention = cross_attention
+        self.attention_norm = norm(attention.width)
+        self.feed_forward_norm = norm(attention.width)
+        if cross_attention is not None:
+            self.cross_norm = norm(attention.width)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | Memory | None = None,
+        *,
+        mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Add to each position what it found by looking, then what it makes of it.
+
+        Parameters
+        ----------
+        x : Tensor of shape (B, T, D)
+        memory : Tensor of shape (B, K, memory_width) or Memory, default=None
+            What the cross-attention looks at; needed exactly when there is one.
+        mask, memory_mask : bool Tensor, default=None
+            Of the attention and the cross-attention, as in `MultiHeadAttention`.
+        positions, cache : default=None
+            As in `MultiHeadAttention`.
+
+        Returns
+        -------
+        Tensor of shape (B, T, D)
+        """
+        self._check(memory, memory_mask)
+        seen = {"mask": mask, "positions": positions, "cache": cache}
+        x = self.join(x, lambda y: self.attention(y, **seen), self.attention_norm)
+        if self.cross_attention is not None:
+            x = self.join(
+                x,
+                lambda y: self.cross_attention(y, memory, mask=memory_mask),
+                self.cross_norm,
+            )
+        return self.join(x, self.feed_forward, self.feed_forward_norm)
+
+    def join(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
+        """Bring one sub-layer's change into the stream (B, T, D)."""
+        return x + change(norm(x))
+
+    def _check(self, memory, memory_mask) -> None:
+        crosses = self.cross_attention is not None
+        if crosses != (memory is not None) or (memory_mask is not None and not crosses):
+            wanted = "is needed by" if crosses else "is given without"
+            raise ValueError(f"memory {wanted} cross_attention")
+
+
+class PostNormBlock(TransformerBlock):
+    """Normalise after each addition: norm(x + f(x)), the block of 2017 [1, §3.1].
+
+    Parameters and shapes are those of `TransformerBlock`.
+    """
+
+    def join(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
+        """Bring one sub-layer's change into the stream (B, T, D), then normalise."""
+        return norm(x + change(x))

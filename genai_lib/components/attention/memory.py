@@ -1,0 +1,66 @@
+"""Keys and values that are kept: those of another sequence, and those of the past.
+
+Chapter  chapters/components/attention.ipynb
+Tests    tests/components/test_attention.py
+
+Shape letters used in this file
+    B  sequences in a batch    K  key positions    d  width of one head
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Memory(NamedTuple):
+    """Keys and values, ready to be looked at again and again.
+
+    Attributes
+    ----------
+    key, value : Tensor of shape (B, groups, K, d)
+    """
+
+    key: Tensor
+    value: Tensor
+
+
+class KeyValueCache:
+    """The keys and values of one attention for all positions seen so far.
+
+    Attributes
+    ----------
+    memory : Memory or None
+    positions : Tensor of shape (K,) or None
+    """
+
+    def __init__(self) -> None:
+        self.memory: Memory | None = None
+        self.positions: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        """How many positions it holds."""
+        return 0 if self.memory is None else self.memory.key.shape[-2]
+
+    def extend(self, new: Memory, positions: Tensor) -> tuple[Memory, Tensor]:
+        """Append new positions and return everything."""
+        if self.memory is not None:
+            pairs = zip(self.memory, new, strict=True)
+            new = Memory(*(torch.cat(pair, dim=-2) for pair in pairs))
+            positions = torch.cat([self.positions, positions])
+        self.memory, self.positions = new, positions
+        return new, positions
+
+    def select(self, rows: Tensor) -> None:
+        """Keep some sequences of the batch, in this order, as a beam search does."""
+        if self.memory is not None:
+            self.memory = Memory(*(part[rows] for part in self.memory))
+
+    def crop(self, length: int) -> None:
+        """Forget all positions but the first `length`."""
+        if not 0 <= length <= self.length:
+            raise ValueError(f"length={length} must be from 0 to {self.length}")
+        if self.memory is not None:
+            self.memory = Memory(*(part[..., :length, :] for part in self.memory))
+            self.positions = self.positions[:length]

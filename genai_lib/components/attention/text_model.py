@@ -1,0 +1,105 @@
+"""A stack of blocks that predicts the next token: just enough to try a block out.
+
+Chapter  chapters/components/attention.ipynb
+Tests    tests/components/test_attention_text_model.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary
+"""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_lib.checks import check_positive, describe
+from genai_lib.components.attention.dot_product import causal_mask
+from genai_lib.components.attention.scheme import PositionScheme
+
+
+class TextModel(nn.Module):
+    """Embed tokens, pass them through causal blocks, score every next token.
+
+    Parameters
+    ----------
+    vocabulary : int
+        V, the number of different tokens.
+    width : int
+        D, the width of the blocks.
+    blocks : iterable of nn.Module
+        Each called with `mask=` and `positions=`.
+    scheme : PositionScheme, default=one that knows nothing
+        Embeds the positions; what it rotates and biases is given to the attentions.
+    norm : function of a width, default=nn.LayerNorm
+        Makes the last normalisation. Blocks that end in one need nn.Identity.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        width: int,
+        blocks: Iterable[nn.Module],
+        scheme: PositionScheme | None = None,
+        norm: Callable[[int], nn.Module] = nn.LayerNorm,
+    ) -> None:
+        super().__init__()
+        check_positive(vocabulary=vocabulary, width=width)
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.scheme = PositionScheme() if scheme is None else scheme
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm(width)
+        self.to_logits = nn.Linear(width, vocabulary)
+
+    def forward(self, tokens: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Map (B, T) to logits (B, T, V); positions are 0 to T - 1 by default."""
+        if tokens.ndim != 2:
+            raise ValueError(f"tokens={describe(tokens)} must have shape (B, T)")
+        length = tokens.shape[1]
+        if positions is None:
+            positions = torch.arange(length, device=tokens.device)
+        mask = causal_mask(length, device=tokens.device)
+        x = self.scheme.embed(self.embedding(tokens), positions)  # (B, T, D)
+        for block in self.blocks:
+            x = block(x, mask=mask, positions=positions)
+        return self.to_logits(self.norm(x))
+
+
+def next_token_loss(model: nn.Module, tokens: Tensor) -> Tensor:
+    """Average the cross-entropy, in nats, of each token given those before it.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (B, T) to logits (B, T, V).
+    tokens : Tensor of shape (B, T + 1)
+    """
+    return _losses(model, tokens).mean()
+
+
+@torch.no_grad()
+def bits_per_token(model: nn.Module, tokens: Tensor, last: int | None = None) -> float:
+    """Measure the cross-entropy in bits, on the last tokens of each row alone.
+
+    Parameters
+    ----------
+    model : nn.Module
+    tokens : Tensor of shape (B, T + 1)
+    last : int, default=all
+        How many tokens at the end of each row count.
+    """
+    losses = _losses(model, tokens)  # (B, T)
+    last = losses.shape[1] if last is None else last
+    if not 1 <= last <= losses.shape[1]:
+        raise ValueError(f"last={last} must be from 1 to {losses.shape[1]}")
+    return losses[:, -last:].mean().item() / math.log(2)
+
+
+def _losses(model: nn.Module, tokens: Tensor) -> Tensor:
+    if tokens.ndim != 2 or tokens.shape[1] < 2:
+        raise ValueError(f"tokens={describe(tokens)} must have shape (B, T + 1), T > 0")
+    logits = model(tokens[:, :-1])
+    return functional.cross_entropy(
+        logits.transpose(1, 2), tokens[:, 1:], reduction="none"
+    )

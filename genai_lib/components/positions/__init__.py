@@ -1,0 +1,47 @@
+"""Six schemes of positions behind one interface, and repairs for long texts.
+
+Chapter  chapters/components/positions.ipynb
+Tests    tests/components/test_positions.py
+"""
+
+from genai_lib.components.attention import PositionScheme as NoPositions
+from genai_lib.components.positions.absolute import (
+    LearnedPositions,
+    SinusoidalPositions,
+    sinusoidal,
+)
+from genai_lib.components.positions.relative import (
+    AlibiPositions,
+    BucketPositions,
+    alibi_bias,
+    alibi_slopes,
+    t5_bucket,
+)
+from genai_lib.components.positions.rotary import (
+    RotaryPositions,
+    interpolated_frequencies,
+    ntk_frequencies,
+    rotary_frequencies,
+    rotate,
+    yarn_frequencies,
+    yarn_sharpness,
+)
+
+__all__ = [
+    "AlibiPositions",
+    "BucketPositions",
+    "LearnedPositions",
+    "NoPositions",
+    "RotaryPositions",
+    "SinusoidalPositions",
+    "alibi_bias",
+    "alibi_slopes",
+    "interpolated_frequencies",
+    "ntk_frequencies",
+    "rotary_frequencies",
+    "rotate",
+    "sinusoidal",
+    "t5_bucket",
+    "yarn_frequencies",
+    "yarn_sharpness",
+]

@@ -1,0 +1,158 @@
+"""Positions as a bias on the scores: learned buckets of distances, and slopes.
+
+Chapter  chapters/components/positions.ipynb
+Tests    tests/components/test_positions.py
+
+Shape letters used in this file
+    Q  query positions    K  key positions
+
+References
+    [1] Raffel et al., "Exploring the Limits of Transfer Learning with a Unified
+        Text-to-Text Transformer", 2019, arXiv:1910.10683
+    [2] Press, Smith and Lewis, "Train Short, Test Long", 2021, arXiv:2108.12409
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_positive, describe
+from genai_lib.components.attention import PositionScheme
+
+
+def t5_bucket(
+    offset: Tensor,
+    bidirectional: bool = True,
+    buckets: int = 32,
+    max_distance: int = 128,
+) -> Tensor:
+    """Number the distances: small ones exactly, large ones by their logarithm [1].
+
+    Parameters
+    ----------
+    offset : integer Tensor of any shape
+        Position of the key minus position of the query.
+    bidirectional : bool, default=True
+        Whether half of the buckets is for keys that come later. Otherwise all of
+        these share bucket 0 with the query's own position.
+    buckets : int, default=32
+    max_distance : int, default=128
+        From here on all distances share the last bucket.
+
+    Returns
+    -------
+    int64 Tensor of the shape of `offset`
+
+    >>> t5_bucket(torch.tensor([-16, -1, 0, 1, 128])).tolist()
+    [10, 1, 0, 17, 31]
+    """
+    _check_buckets(offset, bidirectional, buckets, max_distance)
+    if bidirectional:
+        buckets //= 2
+        start = (offset > 0).long() * buckets
+        distance = offset.abs()
+    else:
+        start = torch.zeros_like(offset, dtype=torch.long)
+        distance = (-offset).clamp(min=0)
+    exact = buckets // 2
+    ratio = distance.clamp(min=1).float() / exact
+    steps = ratio.log() / math.log(max_distance / exact) * (buckets - exact)
+    far = (exact + steps.long()).clamp(max=buckets - 1)
+    return start + torch.where(distance < exact, distance, far)
+
+
+def _check_buckets(offset, bidirectional, buckets, max_distance) -> None:
+    if not isinstance(offset, Tensor) or offset.is_floating_point():
+        raise ValueError(f"offset={describe(offset)} must hold whole numbers")
+    check_positive(buckets=buckets, max_distance=max_distance)
+    least = 4 if bidirectional else 2
+    if buckets < least or buckets % least:
+        raise ValueError(f"buckets={buckets} must be a multiple of {least}")
+    exact = buckets // least
+    if max_distance <= exact:
+        raise ValueError(
+            f"max_distance={max_distance} must be above {exact}, below which every "
+            "distance has its own bucket"
+        )
+
+
+class BucketPositions(PositionScheme):
+    """Learn one number per head and bucket of distances, and add it to the scores [1].
+
+    Parameters
+    ----------
+    heads : int
+    bidirectional, buckets, max_distance
+        As in `t5_bucket`; by default for a causal model.
+    """
+
+    def __init__(
+        self,
+        heads: int,
+        bidirectional: bool = False,
+        buckets: int = 32,
+        max_distance: int = 128,
+    ) -> None:
+        super().__init__()
+        check_positive(heads=heads)
+        self.settings = (bidirectional, buckets, max_distance)
+        self.table = nn.Embedding(buckets, heads)
+        t5_bucket(torch.zeros(1, dtype=torch.long), *self.settings)
+
+    def bias(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        """Look up the bias (heads, Q, K) for positions (Q,) and (K,)."""
+        offset = key_positions - query_positions[:, None]  # (Q, K)
+        return self.table(t5_bucket(offset, *self.settings)).movedim(-1, 0)
+
+
+def alibi_slopes(heads: int) -> Tensor:
+    """Give each head its own slope: 2^(-8/heads), then its powers [2, §3].
+
+    Where `heads` is no power of two, the missing slopes are every other one of twice
+    as many heads, as in the paper's code.
+
+    Returns
+    -------
+    Tensor of shape (heads,)
+
+    >>> alibi_slopes(6).tolist()
+    [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]
+    """
+    check_positive(heads=heads)
+    power = 2 ** math.floor(math.log2(heads))
+    slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
+    slopes += [2 ** (-4 * (i + 1) / power) for i in range(0, 2 * (heads - power), 2)]
+    return torch.tensor(slopes)
+
+
+def alibi_bias(heads: int, length: int) -> Tensor:
+    """Tabulate -slope · |t - s| for queries t and keys s [2, §3].
+
+    The paper has only keys s ≤ t; what lies ahead is masked there.
+
+    Returns
+    -------
+    Tensor of shape (heads, length, length)
+    """
+    check_positive(length=length)
+    positions = torch.arange(length)
+    return AlibiPositions(heads).bias(positions, positions)
+
+
+class AlibiPositions(PositionScheme):
+    """Lower the score of a key in proportion to its distance; nothing is learned [2].
+
+    Parameters
+    ----------
+    heads : int
+    """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.register_buffer("slopes", alibi_slopes(heads), persistent=False)
+
+    def bias(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        """Compute the bias (heads, Q, K) for positions (Q,) and (K,)."""
+        distance = (query_positions[:, None] - key_positions).abs()  # (Q, K)
+        return -self.slopes[:, None, None] * distance

@@ -1,0 +1,190 @@
+"""Rotary positions: turn queries and keys, so that only their distance counts.
+
+Chapter  chapters/components/positions.ipynb
+Tests    tests/components/test_positions.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    d  width of one head
+
+References
+    [1] Su et al., "RoFormer", 2021, arXiv:2104.09864
+    [2] Chen et al., "Extending Context Window of Large Language Models via Positional
+        Interpolation", 2023, arXiv:2306.15595
+    [3] Peng et al., "YaRN", 2023, arXiv:2309.00071
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.components.attention import PositionScheme
+
+
+def rotary_frequencies(width: int, base: float = 10000.0) -> Tensor:
+    """List ω_i = base^(-2i / width), the angle per position of each pair [1, §3.2].
+
+    Returns
+    -------
+    Tensor of shape (width / 2,)
+
+    >>> rotary_frequencies(4)
+    tensor([1.0000, 0.0100])
+    """
+    check_positive(width=width)
+    if width % 2:
+        raise ValueError(f"width={width} must be even: entries turn in pairs")
+    if not base > 0:
+        raise ValueError(f"base={base} must be above 0")
+    exponents = torch.arange(0, width, 2, dtype=torch.double) / width
+    return (base**-exponents).float()
+
+
+def rotate(
+    x: Tensor,
+    positions: Tensor,
+    base: float = 10000.0,
+    frequencies: Tensor | None = None,
+) -> Tensor:
+    """Turn entries i and i + d/2 of each vector by the angle t ω_i [1, §3.4].
+
+    The paper pairs neighbours, 2i and 2i + 1; halves are what most models pair. The
+    two differ by a fixed order of the entries.
+
+    Parameters
+    ----------
+    x : floating-point Tensor of shape (..., T, d)
+    positions : Tensor of shape (T,)
+        t; any numbers.
+    base : float, default=10000
+    frequencies : Tensor of shape (d/2,), default=`rotary_frequencies(d, base)`
+
+    Returns
+    -------
+    Tensor of shape (..., T, d)
+        Every vector keeps its length.
+    """
+    check_floating("x", x)
+    if x.ndim < 2 or positions.shape != x.shape[-2:-1]:
+        raise ValueError(
+            f"positions={describe(positions)} must be one number for each of the "
+            f"T vectors of x={describe(x)}"
+        )
+    if frequencies is None:
+        frequencies = rotary_frequencies(x.shape[-1], base).to(x.device)
+    # Angles are large numbers: 16 bits would lose the digits that matter.
+    precise = torch.promote_types(x.dtype, torch.float32)
+    angles = positions[:, None].to(precise) * frequencies  # (T, d/2)
+    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)  # (..., T, d/2) each
+    return torch.cat(
+        [first * cosine - second * sine, second * cosine + first * sine], dim=-1
+    )
+
+
+class RotaryPositions(PositionScheme):
+    """Rotate queries and keys; values and inputs stay as they are.
+
+    Parameters
+    ----------
+    head_width : int
+        d, an even number.
+    base : float, default=10000
+    frequencies : Tensor of shape (d/2,), default=`rotary_frequencies(d, base)`
+    sharpness : float, default=1.0
+        Multiplies the scores; see `yarn_sharpness`.
+    """
+
+    def __init__(
+        self,
+        head_width: int,
+        base: float = 10000.0,
+        frequencies: Tensor | None = None,
+        sharpness: float = 1.0,
+    ) -> None:
+        super().__init__()
+        own = rotary_frequencies(head_width, base)
+        frequencies = own if frequencies is None else frequencies
+        if frequencies.shape != own.shape:
+            raise ValueError(
+                f"frequencies={describe(frequencies)} must have shape {(len(own),)}"
+            )
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.sharpness = sharpness
+
+    def rotate(
+        self, query: Tensor, key: Tensor, positions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Turn (B, heads, T, d) and (B, groups, T, d), given positions (T,)."""
+        query, key = (
+            rotate(x, positions, frequencies=self.frequencies) for x in (query, key)
+        )
+        return (query if self.sharpness == 1 else query * self.sharpness), key
+
+
+def interpolated_frequencies(
+    width: int, factor: float, base: float = 10000.0
+) -> Tensor:
+    """Turn `factor` times slower, so that longer texts reach no new angle [2]."""
+    _check_factor(factor)
+    return rotary_frequencies(width, base) / factor
+
+
+def ntk_frequencies(width: int, factor: float, base: float = 10000.0) -> Tensor:
+    """Raise the base: the slowest pair slows by `factor`, the fastest stays [3, §3.1].
+
+    The width is at least 4.
+    """
+    _check_factor(factor)
+    if width < 4:
+        raise ValueError(f"width={width} must be at least 4")
+    return rotary_frequencies(width, base * factor ** (width / (width - 2)))
+
+
+def yarn_frequencies(
+    width: int,
+    factor: float,
+    length: int,
+    base: float = 10000.0,
+    slow: float = 1.0,
+    fast: float = 32.0,
+) -> Tensor:
+    """Slow only the pairs that turn few times within the training [3, §3.2].
+
+    Parameters
+    ----------
+    width : int
+    factor : float
+        How many times longer than in training the texts are.
+    length : int
+        Of the texts in training.
+    base : float, default=10000
+    slow, fast : float, default=1, 32
+        Pairs with fewer than `slow` turns within `length` are interpolated, those
+        with more than `fast` stay; in between the two are mixed, in proportion to
+        the turns as in the paper (its code: in proportion to the number of the pair).
+
+    Returns
+    -------
+    Tensor of shape (width / 2,)
+    """
+    _check_factor(factor)
+    check_positive(length=length)
+    if not 0 <= slow < fast:
+        raise ValueError(f"slow={slow} must be at least 0 and below fast={fast}")
+    frequencies = rotary_frequencies(width, base)
+    turns = length * frequencies / (2 * math.pi)
+    kept = ((turns - slow) / (fast - slow)).clamp(0, 1)
+    return frequencies * (kept + (1 - kept) / factor)
+
+
+def yarn_sharpness(factor: float) -> float:
+    """Say by how much YaRN multiplies the scores: (0.1 ln factor + 1)² [3, §3.4]."""
+    _check_factor(factor)
+    return (0.1 * math.log(factor) + 1) ** 2
+
+
+def _check_factor(factor: float) -> None:
+    if not factor >= 1:
+        raise ValueError(f"factor={factor} must be at least 1")

@@ -1,0 +1,95 @@
+"""Text as numbers, one for each character, and windows of it to train and test on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genai_lib.checks import check_positive, describe
+
+
+@dataclass(frozen=True)
+class Characters:
+    """A vocabulary of characters.
+
+    Attributes
+    ----------
+    all : tuple of str
+        Each character once; its place is its number.
+
+    >>> letters = Characters.of("banana")
+    >>> letters.encode("nab").tolist(), letters.decode([1, 0])
+    ([2, 0, 1], 'ba')
+    """
+
+    all: tuple[str, ...]
+
+    @classmethod
+    def of(cls, characters: Iterable[str]) -> "Characters":
+        """Number the characters of a text in sorted order."""
+        return cls(tuple(sorted(set(characters))))
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def encode(self, text: str) -> Tensor:
+        """Turn a text into an int64 Tensor of shape (length,)."""
+        numbers = {character: number for number, character in enumerate(self.all)}
+        unknown = sorted(set(text) - numbers.keys())
+        if unknown:
+            raise ValueError(f"text holds characters that are not known: {unknown}")
+        return torch.tensor([numbers[character] for character in text]).long()
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """Turn numbers back into a text."""
+        return "".join(self.all[int(number)] for number in numbers)
+
+
+def random_windows(
+    tokens: Tensor, length: int, size: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Yield batches of stretches that start anywhere, without end.
+
+    Parameters
+    ----------
+    tokens : Tensor of shape (N,)
+    length : int
+        Of each stretch, at most N.
+    size : int
+        How many stretches a batch has.
+    generator : torch.Generator
+
+    Yields
+    ------
+    Tensor of shape (size, length)
+    """
+    _check(tokens, length)
+    check_positive(size=size)
+    steps = torch.arange(length)
+    while True:
+        ends = len(tokens) - length + 1
+        starts = torch.randint(ends, (size, 1), generator=generator)
+        yield tokens[(starts + steps).to(tokens.device)]
+
+
+def even_windows(tokens: Tensor, length: int, most: int) -> Tensor:
+    """Cut at most `most` stretches, evenly spread and without overlap.
+
+    Returns
+    -------
+    Tensor of shape (count, length)
+    """
+    _check(tokens, length)
+    check_positive(most=most)
+    whole = tokens[: len(tokens) // length * length].view(-1, length)
+    return whole[:: -(-len(whole) // most)]
+
+
+def _check(tokens: Tensor, length: int) -> None:
+    check_positive(length=length)
+    if not isinstance(tokens, Tensor) or tokens.ndim != 1 or len(tokens) < length:
+        raise ValueError(
+            f"tokens={describe(tokens)} must have one dimension and at least "
+            f"length={length} entries"
+        )
