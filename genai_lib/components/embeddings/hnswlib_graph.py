@@ -1,4 +1,4 @@
-"""Read the graph out of an hnswlib index, so that its searches can be retraced.
+"""Reach hnswlib, and read its graph, so that its searches can be retraced.
 
 Chapter  chapters/components/embeddings.ipynb
 Tests    tests/components/test_embeddings_index.py
@@ -8,17 +8,42 @@ The state that hnswlib pickles holds its memory. A record of layer 0 is
 and a record of a higher layer is: number of links | room for M links.
 """
 
-import hnswlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from genai_lib.components.embeddings.graph import Graph
 
+if TYPE_CHECKING:
+    import hnswlib
+
 COUNT = 4  # bytes that hold the number of links
 
 
-def read_graph(index: hnswlib.Index) -> tuple[Graph, Tensor, Tensor]:
+def load_hnswlib() -> ModuleType:
+    """Import hnswlib where it is used: all else works without it.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message says how to install it.
+    """
+    try:
+        import hnswlib
+    except ImportError as error:
+        raise ImportError(
+            "VectorIndex needs the package hnswlib, which pip compiles: install a C++ "
+            "compiler (Debian, Ubuntu: sudo apt-get install g++ python3-dev; macOS: "
+            "xcode-select --install; Windows: the C++ build tools of Visual Studio), "
+            "then run pip install hnswlib"
+        ) from error
+    return hnswlib
+
+
+def read_graph(index: "hnswlib.Index") -> tuple[Graph, Tensor, Tensor]:
     """Return the graph, the vectors as stored (N, d), and their ids (N,)."""
     (state,) = index.__getstate__()
     count, size = state["cur_element_count"], state["size_data_per_element"]

@@ -17,7 +17,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import hnswlib
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,7 +25,7 @@ from torch import Tensor
 
 from genai_lib.checks import describe
 from genai_lib.components.embeddings.graph import Graph
-from genai_lib.components.embeddings.hnswlib_graph import read_graph
+from genai_lib.components.embeddings.hnswlib_graph import load_hnswlib, read_graph
 from genai_lib.components.embeddings.search import check_vectors, unit_length
 
 SPACES = {"cosine": "cosine", "euclidean": "l2"}
@@ -51,6 +50,13 @@ class VectorIndex:
     made_by : str, default=""
         What makes the vectors. `load` can insist on it: vectors of two models cannot
         be compared.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    ImportError
+        If hnswlib is missing, which pip can only install with a C++ compiler.
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class VectorIndex:
                 f"ef_construction={ef_construction} at least as many"
             )
         self.width, self.metric, self.made_by = width, metric, made_by
-        self._index = hnswlib.Index(SPACES[metric], width)
+        self._index = load_hnswlib().Index(SPACES[metric], width)
         self._index.init_index(
             FIRST_ROOM, ef_construction=ef_construction, M=links, random_seed=SEED
         )
@@ -206,7 +212,7 @@ class VectorIndex:
         with tempfile.TemporaryDirectory() as folder:
             inner = Path(folder, "graph")
             graph.tofile(inner)
-            loaded._index = hnswlib.Index(SPACES[loaded.metric], loaded.width)
+            loaded._index = load_hnswlib().Index(SPACES[loaded.metric], loaded.width)
             loaded._index.load_index(str(inner))
         return loaded
 
@@ -242,11 +248,11 @@ def _read(path: Path) -> tuple[dict, np.ndarray]:
             header = file.metadata() or {}
             graph = file.get_tensor("graph")
         about = json.loads(header["about"])
-        known = about["format"] == FORMAT
         whole = _digest(about, graph) == header["sha256"]
+        good = whole and about["format"] == FORMAT and _fits(about, graph)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{shown} is no whole file of a vector index") from error
-    if not known or not whole or not _fits(about, graph):
+    if not good:
         raise ValueError(f"{shown} is damaged, or written by another version")
     return about, graph
 
@@ -254,8 +260,9 @@ def _read(path: Path) -> tuple[dict, np.ndarray]:
 def _fits(about: dict, graph: np.ndarray) -> bool:
     """Compare the description with the first numbers of hnswlib's own file."""
     head = graph[: 8 * HEAD].view(np.uint64).tolist()
-    if len(head) < HEAD or about.get("metric") not in SPACES:
+    if len(head) < HEAD or about["metric"] not in SPACES:
         return False
     _, _, count, _, behind_vector, start_of_vector = head
     width = (behind_vector - start_of_vector) // 4
-    return (about.get("count"), about.get("width")) == (count, width)
+    fits = (about["count"], about["width"]) == (count, width)
+    return fits and isinstance(about["made_by"], str)

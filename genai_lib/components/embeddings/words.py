@@ -24,12 +24,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from sklearn.utils.extmath import randomized_svd
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
 from genai_lib.checks import check_floating, describe
 
-SVD_SEED = 0
+SMALL = 200  # words up to which the full decomposition is as fast
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
@@ -151,17 +152,20 @@ def ppmi_vectors(counts: Tensor, width: int, shift: float = 0.0) -> Tensor:
     Returns
     -------
     Tensor of shape (V, d)
-        U √S of the singular value decomposition U S Vᵀ, largest values first; found
-        by random projections, the same at each call.
+        U √S of the singular value decomposition U S Vᵀ, largest values first.
     """
     if not 1 <= width <= len(counts):
         raise ValueError(f"width={width} must be from 1 to V={len(counts)}")
-    positive = (pmi(counts) - shift).clamp(min=0)
-    # The full decomposition takes twenty times as long for a few thousand words.
-    left, sizes, _ = randomized_svd(
-        positive.numpy(), width, n_iter=7, random_state=SVD_SEED
-    )
-    return torch.from_numpy(left * np.sqrt(sizes))
+    positive = (pmi(counts) - shift).clamp(min=0).double().numpy()
+    if len(positive) <= SMALL or 2 * width > len(positive):
+        left, sizes, _ = np.linalg.svd(positive)
+    else:
+        # Nearly all entries are 0, and Lanczos' method needs only products with them.
+        start = np.random.default_rng(0).standard_normal(len(positive))
+        left, sizes, _ = svds(csr_array(positive), width, v0=start)
+        left, sizes = left[:, ::-1], sizes[::-1]
+    vectors = left[:, :width] * np.sqrt(sizes[:width])
+    return torch.from_numpy(vectors).to(counts.dtype)
 
 
 def noise_distribution(counts: Tensor, power: float = 0.75) -> Tensor:
