@@ -148,9 +148,7 @@ def _sections(folder: Path) -> Iterator[Section]:
                     yield Section(".".join(names), heading, "\n\n".join(kept))
 
 
-def _documented(
-    node: ast.AST, names: list[str]
-) -> Iterator[tuple[list[str], ast.AST]]:
+def _documented(node: ast.AST, names: list[str]) -> Iterator[tuple[list[str], ast.AST]]:
     """Walk modules, classes and functions, outermost first, with their names."""
     yield names, node
     for child in node.body:

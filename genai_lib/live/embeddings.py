@@ -1,4 +1,4 @@
-"""Live figures of embeddings: a map of words, and what an approximate search costs.
+"""The live figure of embeddings: a map of words and their neighbours.
 
 Chapter  chapters/components/embeddings.ipynb
 Tests    tests/live/test_embeddings_figures.py
@@ -13,14 +13,12 @@ from pathlib import Path
 import altair as alt
 
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
+from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
 DATA = json.loads(
     (Path(__file__).parent.parent / "data" / "embedding_figures.json").read_text()
 )
 WORDS, VECTORS = DATA["map"]["words"], DATA["map"]["vectors"]
-COSTS = DATA["costs"]
-ROWS = 20_000
 NUMBERS = len(VECTORS[0])
 SHOWN = 5
 HEIGHT = 260
@@ -73,47 +71,49 @@ def nearest_panel() -> alt.LayerChart:
     )
 
 
+def map_scales() -> dict[str, alt.Scale]:
+    """Make one unit as long to the right as it is upwards, whatever the width."""
+    xs, ys = ([vector[axis] for vector in VECTORS] for axis in (0, 1))
+    low, high = min(ys) - 0.5, max(ys) + 0.7
+    middle, half = (min(xs) + max(xs)) / 2, (max(xs) - min(xs)) / 2 + 0.5
+    shown = f"max({half}, {(high - low) / 2} * width / height)"
+    ends = {
+        "domainMin": alt.ExprRef(f"{middle} - {shown}"),
+        "domainMax": alt.ExprRef(f"{middle} + {shown}"),
+    }
+    return {
+        "x": alt.Scale(nice=False, zero=False, **ends),
+        "y": alt.Scale(domain=[low, high], nice=False),
+    }
+
+
 def map_panel() -> alt.LayerChart:
     """Place every word at its first two numbers; name the chosen and the nearest."""
     rows = [
         {"row": row, "word": word, "x": vector[0], "y": vector[1]}
         for row, (word, vector) in enumerate(zip(WORDS, VECTORS, strict=True))
     ]
-    xs, ys = ([vector[axis] for vector in VECTORS] for axis in (0, 1))
-    low, high = min(ys) - 0.5, max(ys) + 0.7
-    middle, half = (min(xs) + max(xs)) / 2, (max(xs) - min(xs)) / 2 + 0.5
-    # One unit is as long to the right as it is upwards, whatever the width.
-    shown = f"max({half}, {(high - low) / 2} * width / height)"
-    x = alt.Scale(
-        domainMin=alt.ExprRef(f"{middle} - {shown}"),
-        domainMax=alt.ExprRef(f"{middle} + {shown}"),
-        nice=False,
-        zero=False,
-    )
-    y = alt.Scale(domain=[low, high], nice=False)
+    scales = map_scales()
     place = f"datum.place == 0 ? 'chosen' : datum.place <= {SHOWN} ? 'near' : 'other'"
     base = (
         compared(rows)
         .transform_calculate(kind=place)
         .encode(
-            x=alt.X("x:Q", scale=x, axis=None),
-            y=alt.Y("y:Q", scale=y, axis=None),
+            x=alt.X("x:Q", scale=scales["x"], axis=None),
+            y=alt.Y("y:Q", scale=scales["y"], axis=None),
         )
     )
-    colours = alt.Scale(
-        domain=["chosen", "near", "other"], range=[VERMILION, BLUE, GREY]
-    )
+    range_ = [VERMILION, BLUE, GREY]
+    colours = alt.Scale(domain=["chosen", "near", "other"], range=range_)
     dot = base.mark_point(filled=True, size=45, opacity=1).encode(
         color=alt.Color("kind:N", scale=colours, legend=None)
     )
-    name = (
-        base.transform_filter("datum.kind != 'other'")
-        .mark_text(dy=alt.ExprRef("datum.place % 2 ? 16 : -9"), aria=False)
-        .encode(text="word:N")
+    name = base.transform_filter("datum.kind != 'other'")
+    name = name.mark_text(dy=alt.ExprRef("datum.place % 2 ? 16 : -9"), aria=False)
+    described_dot = described(dot, "datum.word + ': ' + datum.value")
+    return alt.layer(described_dot, name.encode(text="word:N")).properties(
+        title="Map: the first two numbers", height=HEIGHT
     )
-    return alt.layer(
-        described(dot, "datum.word + ': ' + datum.value"), name
-    ).properties(title="Map: the first two numbers", height=HEIGHT)
 
 
 def word_map() -> LiveFigure:
@@ -148,103 +148,4 @@ def word_map() -> LiveFigure:
             "words as dots with those five in blue around it."
         ),
         name="word_map",
-    )
-
-
-def trade_panel() -> alt.LayerChart:
-    """Draw recall over the distances computed, with a dot at the present ef."""
-    rows = [
-        {"structure": name, "ef": ef, "recall": found, "distances": count}
-        for name, costs in COSTS.items()
-        for ef, found, count in costs
-    ]
-    x = alt.X(
-        "distances:Q",
-        title="distances computed for a query",
-        scale=alt.Scale(type="log", domain=[200, ROWS], nice=False),
-        axis=alt.Axis(values=[200, 1000, 5000, 20_000], grid=False),
-    )
-    y = alt.Y("recall:Q", title="recall", scale=alt.Scale(domain=[0, 1.05]))
-    colours = alt.Scale(domain=list(COSTS), range=[BLUE, GREEN])
-    curve = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(aria=False)
-        .encode(
-            x=x,
-            y=y,
-            color=alt.Color(
-                "structure:N",
-                scale=colours,
-                legend=alt.Legend(orient="bottom", title=None, labelFontSize=13),
-            ),
-        )
-    )
-    dot = (
-        alt.Chart(alt.Data(values=[{}]))
-        .transform_calculate(recall="cost[1]", distances="cost[2]")
-        .mark_point(color=VERMILION, filled=True, size=110, opacity=1)
-        .encode(x=x, y=y)
-    )
-    text = "'recall: ' + datum.recall + '; distances: ' + datum.distances"
-    return alt.layer(curve, described(dot, text)).properties(
-        title="What is found, and for how much", height=HEIGHT
-    )
-
-
-def cost_panel() -> alt.LayerChart:
-    """Draw the distances computed beside those of an exact search."""
-    rows = [{"search": "exact", "which": 0}, {"search": "graph", "which": 1}]
-    base = (
-        alt.Chart(alt.Data(values=rows))
-        .transform_calculate(count=f"datum.which ? cost[2] : {ROWS}")
-        .encode(
-            x=alt.X(
-                "count:Q", title="distances", scale=alt.Scale(domain=[0, 1.2 * ROWS])
-            ),
-            y=alt.Y("search:N", title=None, sort=None),
-        )
-    )
-    bar = base.mark_bar(color=BLUE, height={"band": 0.6})
-    number = (
-        base.transform_calculate(shown="format(datum.count, '.3~r')")
-        .mark_text(align="left", dx=5, aria=False)
-        .encode(text="shown:N")
-    )
-    text = "'distances of the ' + datum.search + ' search: ' + datum.count"
-    return alt.layer(described(bar, text), number).properties(
-        title="Work for one query", height=HEIGHT
-    )
-
-
-def recall_against_ef() -> LiveFigure:
-    """Show what a walk finds and costs while it keeps more or fewer nodes in mind.
-
-    Returns
-    -------
-    LiveFigure
-        Its numbers are "recall", "distances" and "distances of the exact search" and
-        "of the graph search", as measured.
-    """
-    efs = [ef for ef, _, _ in COSTS["in groups"]]
-    return LiveFigure(
-        [trade_panel(), cost_panel()],
-        [
-            Slider("step", "ef", 0, len(efs) - 1, 1, efs.index(64), shows="ef"),
-            Choice("structure", "the vectors lie", tuple(COSTS), "in groups"),
-        ],
-        derived={
-            "cost": f"({json.dumps(COSTS)})[structure][step]",
-            "ef": "cost[0]",
-        },
-        caption=(
-            "Move ef, the number of candidates a walk keeps in mind: more is found, "
-            "for more work. Then let the vectors lie without structure: the same "
-            "recall costs several times as much. Measured on 20,000 vectors of 64 "
-            "numbers."
-        ),
-        alt=(
-            "Two curves of recall over distances computed: for vectors in groups it "
-            "is near 1 from 500 distances on, without structure from 6,000 on."
-        ),
-        name="recall_against_ef",
     )

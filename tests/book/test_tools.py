@@ -225,7 +225,7 @@ def test_the_book_needs_no_torch():
         ("OSError: [Errno 28] No space left on device", "disk is full"),
         ("NewConnectionError: Temporary failure in name resolution", "network"),
         ("ERROR: No matching distribution found for torch==9", "another Python"),
-        ("  ERROR: Failed building wheel for hnswlib", "C++ compiler"),
+        ("ERROR: Failed building wheel for hnswlib", "C++ compiler"),
         ("something nobody foresaw", "last lines"),
     ],
 )

@@ -317,14 +317,14 @@ ROWS = torch.randn(4, 3)
         (lambda: skip_gram_pairs([], 0), "window=0"),
         (
             lambda: count_pairs(ids(0, 5), ids(1, 1), 5),
-            "size=5 has no row for the id 5",
+            "vocab_size=5 has no row for the id 5",
         ),
         (lambda: count_pairs(ids(0), ids(1, 1), 5), "words=.*contexts="),
         (lambda: pmi(ids(1, 2)), "counts="),
         (lambda: pmi(torch.zeros(2, 2)), "counts="),
         (lambda: pmi(-torch.ones(2, 2)), "counts="),
         (lambda: ppmi_vectors(torch.ones(3, 3), 4), "width=4 must be from 1 to V=3"),
-        (lambda: SkipGram(0, 3), "size=0"),
+        (lambda: SkipGram(0, 3), "vocab_size=0"),
         (lambda: TextEncoder(3, 0), "width=0"),
         (
             lambda: negative_sampling_loss(SkipGram(3, 2), ids(0), ids(1), ids(1)),

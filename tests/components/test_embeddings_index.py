@@ -24,8 +24,9 @@ from genai_lib.components.embeddings import (
     search_graph,
     search_layer,
 )
-from genai_lib.components.embeddings.graph import Ruler, diverse
-from genai_lib.components.embeddings.index import _digest
+from genai_lib.components.embeddings.building import diverse
+from genai_lib.components.embeddings.graph import Ruler
+from genai_lib.components.embeddings.index_file import _digest
 from genai_lib.data import clustered_vectors
 
 DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}

@@ -13,8 +13,9 @@ from genai_lib.components.embeddings import (
     search_layer,
 )
 from genai_lib.components.embeddings.graph import Ruler
-from genai_lib.live.embeddings import COSTS, VECTORS, WORDS, recall_against_ef, word_map
+from genai_lib.live.embeddings import VECTORS, WORDS, word_map
 from genai_lib.live.graph_walk import HOPS, LINKS, POINTS, graph_walk
+from genai_lib.live.recall_against_ef import COSTS, recall_against_ef
 from tests.live.reference import random_state
 
 STATES = 200

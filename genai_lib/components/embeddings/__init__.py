@@ -4,11 +4,11 @@ Chapter  chapters/components/embeddings.ipynb
 Tests    tests/components/test_embeddings.py, tests/components/test_embeddings_index.py
 """
 
+from genai_lib.components.embeddings.building import build_graph
 from genai_lib.components.embeddings.graph import (
     Cost,
     Graph,
     Walk,
-    build_graph,
     recall_curve,
     search_graph,
     search_layer,

@@ -11,28 +11,21 @@ References
         Using Hierarchical Navigable Small World Graphs", 2016, arXiv:1603.09320
 """
 
-import hashlib
-import json
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from torch import Tensor
 
 from genai_lib.checks import describe
 from genai_lib.components.embeddings.graph import Graph
 from genai_lib.components.embeddings.hnswlib_graph import load_hnswlib, read_graph
+from genai_lib.components.embeddings.index_file import SPACES, read, write
 from genai_lib.components.embeddings.search import check_vectors, unit_length
 
-SPACES = {"cosine": "cosine", "euclidean": "l2"}
-FORMAT = "genai-lib vector index 1"
 SEED = 100
 FIRST_ROOM = 1024
-HEAD = 6  # numbers at the start of hnswlib's file that are compared
 
 
 class VectorIndex:
@@ -170,21 +163,12 @@ class VectorIndex:
 
     def save(self, path: str | Path) -> None:
         """Write everything into one safetensors file, at once or not at all."""
-        path = Path(path)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            inner, outer = Path(folder, "graph"), Path(folder, "index")
+        about = {"width": self.width, "metric": self.metric, "made_by": self.made_by}
+        with tempfile.TemporaryDirectory() as folder:
+            inner = Path(folder, "graph")
             self._index.save_index(str(inner))
             graph = np.fromfile(inner, dtype=np.uint8)
-            about = {
-                "format": FORMAT,
-                "width": self.width,
-                "metric": self.metric,
-                "made_by": self.made_by,
-                "count": len(self),
-            }
-            header = {"about": json.dumps(about), "sha256": _digest(about, graph)}
-            save_file({"graph": graph}, str(outer), metadata=header)
-            os.replace(outer, path)
+        write(Path(path), about | {"count": len(self)}, graph)
 
     @classmethod
     def load(cls, path: str | Path, *, made_by: str | None = None) -> "VectorIndex":
@@ -202,7 +186,7 @@ class VectorIndex:
             If the file is missing, truncated, changed, of another kind, or its vectors
             were made by something else.
         """
-        about, graph = _read(Path(path))
+        about, graph = read(Path(path))
         if made_by is not None and made_by != about["made_by"]:
             raise ValueError(
                 f"made_by={made_by!r}: the vectors in path={str(path)!r} were made by "
@@ -231,38 +215,3 @@ def _check_ids(ids: Tensor, rows: int, taken: list[int]) -> None:
     new = set(ids.tolist())
     if len(new) < rows or min(new, default=0) < 0 or not new.isdisjoint(taken):
         raise ValueError("ids must not be negative, repeated or in the index already")
-
-
-def _digest(about: dict, graph: np.ndarray) -> str:
-    words = json.dumps(about, sort_keys=True).encode()
-    return hashlib.sha256(words + b"\n" + graph.tobytes()).hexdigest()
-
-
-def _read(path: Path) -> tuple[dict, np.ndarray]:
-    """Read a file and check it before hnswlib, which trusts its input, sees it."""
-    shown = f"path={str(path)!r}"
-    if not path.is_file():
-        raise ValueError(f"{shown}: there is no such file")
-    try:
-        with safe_open(str(path), framework="np") as file:
-            header = file.metadata() or {}
-            graph = file.get_tensor("graph")
-        about = json.loads(header["about"])
-        whole = _digest(about, graph) == header["sha256"]
-        good = whole and about["format"] == FORMAT and _fits(about, graph)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{shown} is no whole file of a vector index") from error
-    if not good:
-        raise ValueError(f"{shown} is damaged, or written by another version")
-    return about, graph
-
-
-def _fits(about: dict, graph: np.ndarray) -> bool:
-    """Compare the description with the first numbers of hnswlib's own file."""
-    head = graph[: 8 * HEAD].view(np.uint64).tolist()
-    if len(head) < HEAD or about["metric"] not in SPACES:
-        return False
-    _, _, count, _, behind_vector, start_of_vector = head
-    width = (behind_vector - start_of_vector) // 4
-    fits = (about["count"], about["width"]) == (count, width)
-    return fits and isinstance(about["made_by"], str)

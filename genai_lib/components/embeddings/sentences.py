@@ -31,17 +31,19 @@ class TextEncoder(nn.Module):
 
     Parameters
     ----------
-    size : int
+    vocab_size : int
         Words of the vocabulary.
     width : int
         Numbers in a vector, d.
     """
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, vocab_size: int, width: int) -> None:
         super().__init__()
-        if size < 1 or width < 1:
-            raise ValueError(f"size={size} and width={width} must be at least 1")
-        self.words = nn.EmbeddingBag(size, width, mode="sum")
+        if vocab_size < 1 or width < 1:
+            raise ValueError(
+                f"vocab_size={vocab_size} and width={width} must be at least 1"
+            )
+        self.words = nn.EmbeddingBag(vocab_size, width, mode="sum")
         nn.init.normal_(self.words.weight, std=1 / math.sqrt(width))
 
     def forward(self, texts: Sequence[Tensor]) -> Tensor:

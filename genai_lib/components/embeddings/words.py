@@ -108,17 +108,17 @@ def skip_gram_pairs(texts: Sequence[Tensor], window: int) -> tuple[Tensor, Tenso
     return torch.cat([earlier, later]), torch.cat([later, earlier])
 
 
-def count_pairs(words: Tensor, contexts: Tensor, size: int) -> Tensor:
+def count_pairs(words: Tensor, contexts: Tensor, vocab_size: int) -> Tensor:
     """Count how often each word stands beside each other: (V, V), float64."""
     if words.shape != contexts.shape or words.ndim != 1:
         raise ValueError(
             f"words={describe(words)}, contexts={describe(contexts)}: both (pairs,)"
         )
-    if len(words) and max(words.max(), contexts.max()) >= size:
+    if len(words) and max(words.max(), contexts.max()) >= vocab_size:
         largest = int(max(words.max(), contexts.max()))
-        raise ValueError(f"size={size} has no row for the id {largest}")
-    flat = torch.bincount(words * size + contexts, minlength=size * size)
-    return flat.view(size, size).double()
+        raise ValueError(f"vocab_size={vocab_size} has no row for the id {largest}")
+    flat = torch.bincount(words * vocab_size + contexts, minlength=vocab_size**2)
+    return flat.view(vocab_size, vocab_size).double()
 
 
 def pmi(counts: Tensor) -> Tensor:
@@ -185,18 +185,20 @@ class SkipGram(nn.Module):
 
     Parameters
     ----------
-    size : int
+    vocab_size : int
         Words of the vocabulary, V.
     width : int
         Numbers in a vector, d.
     """
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, vocab_size: int, width: int) -> None:
         super().__init__()
-        if size < 1 or width < 1:
-            raise ValueError(f"size={size} and width={width} must be at least 1")
-        self.words = nn.Embedding(size, width)
-        self.contexts = nn.Embedding(size, width)
+        if vocab_size < 1 or width < 1:
+            raise ValueError(
+                f"vocab_size={vocab_size} and width={width} must be at least 1"
+            )
+        self.words = nn.Embedding(vocab_size, width)
+        self.contexts = nn.Embedding(vocab_size, width)
         nn.init.uniform_(self.words.weight, -0.5 / width, 0.5 / width)
         nn.init.zeros_(self.contexts.weight)
 
