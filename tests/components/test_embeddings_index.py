@@ -1,6 +1,8 @@
 """The graph, the codes and the index with its file."""
 
 import json
+import subprocess
+import sys
 
 import hnswlib
 import numpy as np
@@ -281,13 +283,20 @@ def write_other(path, **changes):
     graph = load_file(path)["graph"]
     about = {"format": "genai-lib vector index 1", "width": 6, "metric": "cosine"}
     about |= {"made_by": "", "count": 300} | changes
-    header = {"about": json.dumps(about), "sha256": _digest(about, graph)}
+    header = {"about": json.dumps(about | {"sha256": _digest(about, graph)})}
     save_file({"graph": graph}, path, metadata=header)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"width": 7}, {"count": 299}, {"metric": "dot"}, {"format": "another 2"}],
+    [
+        {"width": 7},
+        {"count": 299},
+        {"metric": "dot"},
+        {"metric": ["cosine"]},
+        {"made_by": None},
+        {"format": "another 2"},
+    ],
     ids=str,
 )
 def test_a_description_that_does_not_fit_is_one_clear_error(tmp_path, changes):
@@ -296,6 +305,25 @@ def test_a_description_that_does_not_fit_is_one_clear_error(tmp_path, changes):
     write_other(tmp_path / "index", **changes)
     with pytest.raises(ValueError, match="path="):
         VectorIndex.load(tmp_path / "index")
+
+
+@pytest.mark.parametrize("about", ["", "[]", "{}", "3", '{"sha256": "0"}'])
+def test_a_description_of_another_kind_is_one_clear_error(tmp_path, about):
+    filled().save(tmp_path / "index")
+    graph = load_file(tmp_path / "index")["graph"]
+    save_file({"graph": graph}, tmp_path / "index", metadata={"about": about})
+    with pytest.raises(ValueError, match="path='.*index' is"):
+        VectorIndex.load(tmp_path / "index")
+
+
+def test_nothing_but_the_index_needs_hnswlib(monkeypatch):
+    code = "import sys; sys.modules['hnswlib'] = None; from genai_lib.components "
+    code += "import embeddings as e; e.SkipGram(3, 2); from genai_lib.exercises "
+    code += "import embeddings"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    monkeypatch.setitem(sys.modules, "hnswlib", None)
+    with pytest.raises(ImportError, match=r"C\+\+ compiler.*pip install hnswlib"):
+        VectorIndex(3)
 
 
 def test_a_missing_file_another_file_and_another_model_are_named(tmp_path):

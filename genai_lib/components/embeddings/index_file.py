@@ -25,7 +25,8 @@ HEAD = 6  # numbers at the start of hnswlib's file that are compared
 def write(path: Path, about: dict, graph: np.ndarray) -> None:
     """Write a description and hnswlib's bytes (uint8), at once or not at all."""
     about = {"format": FORMAT} | about
-    header = {"about": json.dumps(about), "sha256": _digest(about, graph)}
+    # One entry, because safetensors shuffles several: equal indices, equal files.
+    header = {"about": json.dumps(about | {"sha256": _digest(about, graph)})}
     # In the same folder, because a file can be moved at once only within one disk.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         whole = Path(folder, "index")
@@ -54,9 +55,9 @@ def read(path: Path) -> tuple[dict, np.ndarray]:
             header = file.metadata() or {}
             graph = file.get_tensor("graph")
         about = json.loads(header["about"])
-        whole = _digest(about, graph) == header["sha256"]
+        whole = about.pop("sha256") == _digest(about, graph)
         good = whole and about["format"] == FORMAT and _fits(about, graph)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{shown} is no whole file of a vector index") from error
     if not good:
         raise ValueError(f"{shown} is damaged, or written by another version")
