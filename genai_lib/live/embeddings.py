@@ -74,8 +74,8 @@ def nearest_panel() -> alt.LayerChart:
 def map_scales() -> dict[str, alt.Scale]:
     """Make one unit as long to the right as it is upwards, whatever the width."""
     xs, ys = ([vector[axis] for vector in VECTORS] for axis in (0, 1))
-    low, high = min(ys) - 0.5, max(ys) + 0.7
-    middle, half = (min(xs) + max(xs)) / 2, (max(xs) - min(xs)) / 2 + 0.5
+    low, high = min(ys) - 0.2, max(ys) + 0.5
+    middle, half = (min(xs) + max(xs)) / 2, (max(xs) - min(xs)) / 2 + 0.2
     shown = f"max({half}, {(high - low) / 2} * width / height)"
     ends = {
         "domainMin": alt.ExprRef(f"{middle} - {shown}"),
@@ -88,7 +88,7 @@ def map_scales() -> dict[str, alt.Scale]:
 
 
 def map_panel() -> alt.LayerChart:
-    """Place every word at its first two numbers; name the chosen and the nearest."""
+    """Place every word at its first two numbers; number the nearest."""
     rows = [
         {"row": row, "word": word, "x": vector[0], "y": vector[1]}
         for row, (word, vector) in enumerate(zip(WORDS, VECTORS, strict=True))
@@ -108,10 +108,14 @@ def map_panel() -> alt.LayerChart:
     dot = base.mark_point(filled=True, size=45, opacity=1).encode(
         color=alt.Color("kind:N", scale=colours, legend=None)
     )
-    name = base.transform_filter("datum.kind != 'other'")
-    name = name.mark_text(dy=alt.ExprRef("datum.place % 2 ? 16 : -9"), aria=False)
+    name = (
+        base.transform_filter("datum.kind != 'other'")
+        .transform_calculate(shown="datum.place == 0 ? datum.word : datum.place")
+        .mark_text(dy=-11, fontWeight="bold", aria=False)
+        .encode(text="shown:N")
+    )
     described_dot = described(dot, "datum.word + ': ' + datum.value")
-    return alt.layer(described_dot, name.encode(text="word:N")).properties(
+    return alt.layer(described_dot, name).properties(
         title="Map: the first two numbers", height=HEIGHT
     )
 
@@ -140,8 +144,9 @@ def word_map() -> LiveFigure:
             "own_square": prefix_sum("pow(chosen[#], 2)"),
         },
         caption=(
-            "Choose a word; point at a dot to read its name. Then move the slider from "
-            "16 numbers down to 2, all that the map can show: the neighbours change."
+            "Choose a word; its five nearest have the same numbers in the list and on "
+            "the map. Point at a dot to read its name. Then move the slider from 16 "
+            "numbers down to 2, all that the map can show: the neighbours change."
         ),
         alt=(
             "Bars of the five words nearest to regression by cosine, and a map of 96 "
