@@ -110,6 +110,19 @@ def test_full_width_svd_gives_the_ppmi_back_where_it_is_positive_definite():
     assert_close(vectors @ vectors.T, positive, atol=1e-10, rtol=0)
 
 
+def test_the_sparse_decomposition_of_many_words_is_the_full_one():
+    generator = torch.Generator().manual_seed(0)
+    shares = torch.rand(300, 300, generator=generator, dtype=torch.double)
+    counts = torch.where(shares > 0.9, shares, 0.0)
+    counts = counts + counts.T
+    left, sizes, _ = torch.linalg.svd(pmi(counts).clamp(min=0))
+    wanted = (left * sizes.sqrt())[:, :9]
+    found = ppmi_vectors(counts, 9)
+    assert_close(found @ found.T, wanted @ wanted.T, atol=1e-8, rtol=0)
+    assert_close(found.norm(dim=0), sizes[:9].sqrt())
+    assert found.equal(ppmi_vectors(counts, 9))
+
+
 def test_noise_and_keep_probabilities_by_hand():
     assert_close(
         noise_distribution(ids(16, 81)), torch.tensor([8 / 35, 27 / 35]).double()
