@@ -12,9 +12,8 @@ import math
 
 import altair as alt
 
-from genai_lib.live.expressions import sum_of
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREY, VERMILION, described
+from genai_lib.live.marks import BLUE, VERMILION, described
 
 POSITIONS = 24
 FARTHEST = 256
@@ -155,7 +154,9 @@ def similarity_of_positions() -> LiveFigure:
     return LiveFigure(
         [map_panel(), curve_panel()],
         [
-            Choice("scheme", "scheme", tuple(SCHEMES), "waves", tuple(SCHEMES.values())),
+            Choice(
+                "scheme", "scheme", tuple(SCHEMES), "waves", tuple(SCHEMES.values())
+            ),
             Slider("entries", "width (waves)", 2, 2 * MOST_PAIRS, 2, 16),
             Slider("base_step", "base (waves)", 1, 60, 1, 40, shows="base"),
             Slider("head", "head of 8 (ALiBi)", 1, HEADS, 1, 2),

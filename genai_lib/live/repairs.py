@@ -61,11 +61,7 @@ def pair_axis(title: str | None = "pair, from fast to slow") -> alt.Y:
 def kept_panel() -> alt.Chart:
     """Draw the share of its speed that each pair keeps."""
     x = alt.X("kept:Q", title="share of speed kept", scale=alt.Scale(domain=[0, 1]))
-    bar = (
-        rows()
-        .mark_bar(color=BLUE, height={"band": 0.6})
-        .encode(x=x, y=pair_axis())
-    )
+    bar = rows().mark_bar(color=BLUE, height={"band": 0.6}).encode(x=x, y=pair_axis())
     label = "'pair ' + datum.pair + ' keeps: ' + datum.kept"
     return described(bar, label).properties(title="Speed", height=HEIGHT)
 
@@ -81,8 +77,10 @@ def turns_panel() -> alt.LayerChart:
         .encode(x=alt.X("one:Q", scale=scale, axis=axis, title=None))
     )
     before = rows().mark_tick(color=GREY, thickness=3, aria=False)
-    way = rows().mark_rule(color=GREY, aria=False).encode(
-        x=alt.X("before:Q", scale=scale), x2="after:Q", y=pair_axis(None)
+    way = (
+        rows()
+        .mark_rule(color=GREY, aria=False)
+        .encode(x=alt.X("before:Q", scale=scale), x2="after:Q", y=pair_axis(None))
     )
     dot = (
         rows()

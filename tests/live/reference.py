@@ -102,7 +102,9 @@ def similarity_of_positions_numbers(state):
         bias = alibi_bias(positions.HEADS, length)[state["head"] - 1]
         numbers = bias.double().exp()
     else:
-        numbers = torch.eye(length) if scheme == "learned" else torch.ones(length, length)
+        numbers = (
+            torch.eye(length) if scheme == "learned" else torch.ones(length, length)
+        )
     shown = range(positions.POSITIONS)
     return {
         **{f"{m} and {n}": numbers[m, n].item() for m in shown for n in shown},
