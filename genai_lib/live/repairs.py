@@ -53,9 +53,9 @@ def rows() -> alt.Chart:
     )
 
 
-def pair_axis(title: str | None = "pair, from fast to slow") -> alt.Y:
+def pair_axis() -> alt.Y:
     """Make the axis of the pairs."""
-    return alt.Y("pair:O", title=title)
+    return alt.Y("pair:O", title="pair, fast to slow")
 
 
 def kept_panel() -> alt.Chart:
@@ -66,42 +66,41 @@ def kept_panel() -> alt.Chart:
     return described(bar, label).properties(title="Speed", height=HEIGHT)
 
 
-def turns_panel() -> alt.LayerChart:
-    """Draw the turns that each pair makes, in training and at the new length."""
+def turns_axis(field: str) -> alt.X:
+    """Make the logarithmic axis of the turns for one of the fields."""
     scale = alt.Scale(type="log", domain=[0.001, 100], clamp=True)
     axis = alt.Axis(values=[0.001, 0.01, 0.1, 1, 10, 100], format="~g", grid=False)
-    x = alt.X("after:Q", title="turns within the text", scale=scale, axis=axis)
+    return alt.X(f"{field}:Q", title="turns within the text", scale=scale, axis=axis)
+
+
+def way_of_pairs() -> list[alt.Chart]:
+    """Draw where each pair ended in training, the way from there, and a full turn."""
     full = (
         alt.Chart(alt.Data(values=[{"one": 1}]))
         .mark_rule(color=GREY, strokeDash=[4, 4], aria=False)
-        .encode(x=alt.X("one:Q", scale=scale, axis=axis, title=None))
+        .encode(x=turns_axis("one"))
     )
-    before = rows().mark_tick(color=GREY, thickness=3, aria=False)
-    way = (
-        rows()
-        .mark_rule(color=GREY, aria=False)
-        .encode(x=alt.X("before:Q", scale=scale), x2="after:Q", y=pair_axis(None))
-    )
+    before = rows().encode(x=turns_axis("before"), y=pair_axis())
+    way = before.mark_rule(color=GREY, aria=False).encode(x2="after:Q")
+    return [full, way, before.mark_tick(color=GREY, thickness=3, size=16, aria=False)]
+
+
+def turns_panel() -> alt.LayerChart:
+    """Draw the turns that each pair makes, in training and at the new length."""
+    colours = alt.Scale(domain=[False, True], range=[BLUE, VERMILION])
     dot = (
         rows()
         .mark_point(filled=True, size=110, opacity=1)
         .encode(
-            x=x,
-            y=pair_axis(None),
-            color=alt.Color(
-                "news:N",
-                scale=alt.Scale(domain=[False, True], range=[BLUE, VERMILION]),
-                legend=None,
-            ),
+            x=turns_axis("after"),
+            y=pair_axis(),
+            color=alt.Color("news:N", scale=colours, legend=None),
         )
     )
     label = "'pair ' + datum.pair + ' turns: ' + datum.after"
-    return alt.layer(
-        full,
-        way,
-        before.encode(x=alt.X("before:Q", scale=scale), y=pair_axis(None)),
-        described(dot, label),
-    ).properties(title="Angles: red are new", height=HEIGHT)
+    return alt.layer(*way_of_pairs(), described(dot, label)).properties(
+        title="Angles: red are new", height=HEIGHT
+    )
 
 
 def repaired_pairs() -> LiveFigure:
