@@ -178,6 +178,30 @@ def test_fused_and_open_form_agree_with_gradients(masked, biased, scale, leading
     assert_close(fast_grads, slow_grads, atol=1e-11, rtol=0)
 
 
+def test_fused_and_open_form_agree_on_the_gradient_of_a_learned_bias():
+    inputs, mask = random_inputs(2, 3), torch.rand(2, 1, 5, 7) < 0.7
+    mask[0, 0, 2] = False
+    gradients = []
+    for function in (lambda *a: attend(*a[:4], bias=a[4])[0], attend_fast):
+        bias = torch.ones(3, 5, 7, dtype=torch.double, requires_grad=True)
+        function(*inputs, mask, bias).square().sum().backward()
+        gradients.append(bias.grad)
+    assert_close(*gradients, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("leading", [((2, 3), (2, 1)), ((3,), (2, 1)), ((), (2, 3))])
+def test_leading_dimensions_broadcast(leading):
+    mine, theirs = leading
+    query = torch.randn(*mine, 5, 8, dtype=torch.double)
+    key, value = torch.randn(2, *theirs, 7, 8, dtype=torch.double)
+    whole = torch.broadcast_shapes(mine, theirs)
+    wanted, _ = attend(
+        *(x.expand(*whole, *x.shape[-2:]).clone() for x in (query, key, value))
+    )
+    assert_close(attend(query, key, value)[0], wanted, atol=1e-12, rtol=0)
+    assert_close(attend_fast(query, key, value), wanted, atol=1e-12, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12)]
 )
@@ -250,6 +274,7 @@ def test_what_does_not_fit_is_named(function):
         ((query[..., :4], key, value), "query=.* and key=.* the same width"),
         ((query, key[:, :4], value), "key=.* and value=.* equally many"),
         ((query[:1].expand(3, 5, 8), key, value), "must agree in all dimensions"),
+        ((query, key, value[:1].expand(3, 7, 3)), "value=.* must agree in all"),
         ((query.long(), key, value), "query=.* floating-point"),
         ((query, key.numpy(), value), "key="),
         ((query, key, value[0, 0]), "value="),

@@ -134,6 +134,14 @@ def test_rms_norm_equals_that_of_torch():
     assert (ours(torch.zeros(1, 8).double()) == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_rms_norm_survives_large_numbers_of_16_bits(dtype):
+    x = torch.full((2, 8), 3e4, dtype=dtype)
+    norm = RMSNorm(8).to(dtype)
+    assert norm(x).dtype == dtype
+    assert_close(norm(x), torch.ones(2, 8, dtype=dtype))
+
+
 # Laws
 
 

@@ -207,6 +207,46 @@ def test_with_a_cache_the_result_is_that_of_the_whole(scheme, normalize, chunks)
     assert_close(torch.cat(parts, dim=1), whole, atol=1e-12, rtol=0)
 
 
+def test_a_cache_can_drop_sequences_and_positions():
+    attention = double_attention(scheme=Offsets())
+    x = torch.randn(3, 6, 8, dtype=torch.double)
+    cache = KeyValueCache()
+    cache.select(torch.tensor([0]))
+    cache.crop(0)
+    attention(x, cache=cache)
+    cache.select(torch.tensor([2, 0]))
+    cache.crop(4)
+    assert (cache.length, cache.positions.tolist()) == (4, [0, 1, 2, 3])
+    fresh = KeyValueCache()
+    attention(x[[2, 0], :4], cache=fresh)
+    new = x[[2, 0], 4:]
+    assert_close(attention(new, cache=cache), attention(new, cache=fresh))
+    for length in (-1, 7):
+        with pytest.raises(ValueError, match=f"length={length} must be from 0 to 6"):
+            cache.crop(length)
+
+
+def test_subclasses_change_what_heads_found_and_what_scores_get():
+    class Gated(MultiHeadAttention):
+        def mix(self, x, memory=None, **options):
+            return 0.5 * super().mix(x, memory, **options)
+
+    class Content(MultiHeadAttention):
+        def score_bias(self, query, key, positions, key_positions):
+            return -self.scale * query @ key.mT
+
+    x = torch.randn(2, 5, 8)
+    plain, gated, content = MultiHeadAttention(8, 2), Gated(8, 2), Content(8, 2)
+    for other in (gated, content):
+        other.load_state_dict(plain.state_dict())
+    bias = plain.to_output.bias
+    assert_close(gated(x) - bias, 0.5 * (plain(x) - bias))
+    # The bias cancels the scores, so every position takes the plain mean.
+    content.scale = 0.5
+    mean = plain.to_output(plain.to_value(x).mean(1, keepdim=True))
+    assert_close(content(x), mean.expand(2, 5, 8))
+
+
 def test_head_width_and_scale_are_free():
     attention = MultiHeadAttention(6, 4, head_width=5, scale=1.0, bias=False)
     x = torch.randn(2, 3, 6)
@@ -320,6 +360,7 @@ def test_inputs_that_do_not_fit_are_named():
         ((x,), {"mask": causal_mask(5).float()}, "mask=.* must be boolean"),
         ((x, x), {"cache": KeyValueCache()}, "memory is given"),
         ((x, x[..., :4]), {}, "memory="),
+        ((x,), {"positions": torch.arange(4)}, "positions="),
         ((x,), {"positions": torch.arange(4), "cache": KeyValueCache()}, "positions="),
     ]:
         with pytest.raises(ValueError, match=message):

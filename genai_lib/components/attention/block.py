@@ -45,9 +45,10 @@ class RMSNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (..., D) to (..., D)."""
-        mean_square = x.square().mean(dim=-1, keepdim=True)
-        return x * (mean_square + self.epsilon).rsqrt() * self.scale
+        """Map (..., D) to (..., D); 16-bit numbers are squared in 32 bits."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        mean_square = wide.square().mean(dim=-1, keepdim=True)
+        return (wide * (mean_square + self.epsilon).rsqrt()).to(x.dtype) * self.scale
 
 
 class FeedForward(nn.Module):

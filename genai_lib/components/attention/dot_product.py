@@ -174,7 +174,8 @@ def _check(query, key, value, mask, bias) -> None:
             f"mask={describe(mask)} must be boolean, True where looking is allowed; "
             "numbers to add to the scores go to bias"
         )
-    shape = (*_leading(query, key), query.shape[-2], key.shape[-2])
+    leading = _leading(query=query, key=key, value=value)
+    shape = (*leading, query.shape[-2], key.shape[-2])
     for name, tensor in {"mask": mask, "bias": bias}.items():
         if tensor is not None and not _broadcasts(tensor.shape, shape):
             raise ValueError(
@@ -182,13 +183,13 @@ def _check(query, key, value, mask, bias) -> None:
             )
 
 
-def _leading(query: Tensor, key: Tensor) -> tuple[int, ...]:
+def _leading(**tensors: Tensor) -> tuple[int, ...]:
     try:
-        return torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+        return torch.broadcast_shapes(*(x.shape[:-2] for x in tensors.values()))
     except RuntimeError:
+        named = " and ".join(f"{n}={describe(x)}" for n, x in tensors.items())
         raise ValueError(
-            f"query={describe(query)} and key={describe(key)} must agree in all "
-            "dimensions but the last two"
+            f"{named} must agree in all dimensions but the last two"
         ) from None
 
 

@@ -107,20 +107,47 @@ class MultiHeadAttention(nn.Module):
         -------
         Tensor of shape (B, Q, D)
         """
+        mixed = self.mix(x, memory, mask=mask, positions=positions, cache=cache)
+        return self.to_output(mixed.transpose(-3, -2).flatten(-2))  # (B, Q, D)
+
+    def mix(
+        self,
+        x: Tensor,
+        memory: Tensor | Memory | None = None,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Return what each head found, of shape (B, heads, Q, d).
+
+        It is what `forward` gives to the output map, with the same parameters.
+        """
         self._check(x, memory, mask, cache)
         query = _split(self.to_query(x), self.heads)  # (B, heads, Q, d)
         if memory is None:
             query, memory, bias = self._look_back(query, x, positions, cache)
         else:
-            bias = None
-        key, value = (self._repeat(y) for y in self.remember(memory))
+            memory, bias = self.remember(memory), None
+        key, value = (self._repeat(y) for y in memory)
         if self.normalize is softmax:
-            mixed = attend_fast(query, key, value, mask, bias, scale=self.scale)
-        else:
-            mixed, _ = attend(
-                query, key, value, mask, self.normalize, bias, scale=self.scale
-            )
-        return self.to_output(mixed.transpose(-3, -2).flatten(-2))  # (B, Q, D)
+            return attend_fast(query, key, value, mask, bias, scale=self.scale)
+        mixed, _ = attend(
+            query, key, value, mask, self.normalize, bias, scale=self.scale
+        )
+        return mixed
+
+    def score_bias(
+        self, query: Tensor, key: Tensor, positions: Tensor, key_positions: Tensor
+    ) -> Tensor | None:
+        """Return what is added to the scores, here what the scheme says.
+
+        Subclasses may let it depend on the contents: `query` of shape (B, heads, Q, d)
+        and `key` of shape (B, groups, K, d), both rotated.
+        """
+        if self.scheme is None:
+            return None
+        return self.scheme.bias(positions, key_positions)
 
     def remember(self, memory: Tensor | Memory) -> Memory:
         """Turn (B, K, memory_width) into keys and values, unless that is done."""
@@ -137,8 +164,6 @@ class MultiHeadAttention(nn.Module):
     def _look_back(self, query, x, positions, cache):
         """Make keys and values of `x` itself, placed by the scheme, after the cache."""
         memory = self.remember(x)
-        if self.scheme is None and cache is None:
-            return query, memory, None
         if positions is None:
             past = cache.length if cache is not None else 0
             positions = torch.arange(past, past + x.shape[-2], device=x.device)
@@ -152,7 +177,7 @@ class MultiHeadAttention(nn.Module):
         everywhere = positions
         if cache is not None:
             memory, everywhere = cache.extend(memory, positions)
-        bias = None if self.scheme is None else self.scheme.bias(positions, everywhere)
+        bias = self.score_bias(query, memory.key, positions, everywhere)
         return query, memory, bias
 
     def _repeat(self, x: Tensor) -> Tensor:

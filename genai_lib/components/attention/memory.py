@@ -51,3 +51,16 @@ class KeyValueCache:
             positions = torch.cat([self.positions, positions])
         self.memory, self.positions = new, positions
         return new, positions
+
+    def select(self, rows: Tensor) -> None:
+        """Keep some sequences of the batch, in this order, as a beam search does."""
+        if self.memory is not None:
+            self.memory = Memory(*(part[rows] for part in self.memory))
+
+    def crop(self, length: int) -> None:
+        """Forget all positions but the first `length`."""
+        if not 0 <= length <= self.length:
+            raise ValueError(f"length={length} must be from 0 to {self.length}")
+        if self.memory is not None:
+            self.memory = Memory(*(part[..., :length, :] for part in self.memory))
+            self.positions = self.positions[:length]
