@@ -110,7 +110,10 @@ def map_panel() -> alt.LayerChart:
     )
     name = (
         base.transform_filter("datum.kind != 'other'")
-        .transform_calculate(shown="datum.place == 0 ? datum.word : datum.place")
+        # The sign of no width says: a digit here is no number of the figure.
+        .transform_calculate(
+            shown="datum.place == 0 ? datum.word : datum.place + '\\u200b'"
+        )
         .mark_text(dy=-11, fontWeight="bold", aria=False)
         .encode(text="shown:N")
     )

@@ -93,13 +93,14 @@ def similarity_of_positions_numbers(state):
     base = 10 ** (state["base_step"] / positions.STEPS_PER_DECADE)
     places = torch.arange(length)
     if scheme == "waves":
-        waves = sinusoidal(length, state["entries"], base).double()
-        numbers = waves @ waves.T / (state["entries"] / 2)
+        width = int(state["entries"])
+        waves = sinusoidal(length, width, base).double()
+        numbers = waves @ waves.T / (width / 2)
     elif scheme == "buckets":
         offset = places - places[:, None]
         numbers = t5_bucket(offset, True, positions.BUCKETS, positions.MAX_DISTANCE)
     elif scheme == "alibi":
-        bias = alibi_bias(positions.HEADS, length)[state["head"] - 1]
+        bias = alibi_bias(positions.HEADS, length)[int(state["head"]) - 1]
         numbers = bias.double().exp()
     else:
         numbers = (
