@@ -22,6 +22,8 @@ WORDS, VECTORS = DATA["map"]["words"], DATA["map"]["vectors"]
 NUMBERS = len(VECTORS[0])
 SHOWN = 5
 HEIGHT = 260
+# The sign of no width says: a digit here is no number of the figure.
+NAMED = "datum.place == 0 ? datum.word : datum.place + '\\u200b'"
 
 
 def prefix_sum(term: str) -> str:
@@ -110,10 +112,7 @@ def map_panel() -> alt.LayerChart:
     )
     name = (
         base.transform_filter("datum.kind != 'other'")
-        # The sign of no width says: a digit here is no number of the figure.
-        .transform_calculate(
-            shown="datum.place == 0 ? datum.word : datum.place + '\\u200b'"
-        )
+        .transform_calculate(shown=NAMED)
         .mark_text(dy=-11, fontWeight="bold", aria=False)
         .encode(text="shown:N")
     )
