@@ -149,7 +149,7 @@ def test_the_threshold_of_half_a_nat_matters_for_other_polynomials():
 
 
 def test_worked_example_of_the_chapter():
-    """Eight items, one of them 2 above: H = 1.71, β = 1.93, weight .51 -> .87."""
+    """Eight items, one of them 2 above: H = 1.64, β = 1.94, weight .51 -> .87."""
     z = torch.tensor([2.0] + [0.0] * 7, dtype=torch.double)
     total = math.e**2 + 7
     spread = math.log(total) - 2 * math.e**2 / total
