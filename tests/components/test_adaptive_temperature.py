@@ -42,7 +42,7 @@ NORMALISERS = {
         adaptive_temperature_softmax, polynomial=ENTROPY_POLYNOMIAL[::-1]
     ),
     "ssmax": partial(scalable_softmax, scale=0.43),
-    "ssmax, a scale per head": ScalableSoftmax(),
+    "ssmax, learned": ScalableSoftmax(),
     "sparsemax": sparsemax,
 }
 

@@ -179,7 +179,7 @@ class _AdaptiveTemperature(torch.autograd.Function):
 def dispersion_bound(spread: Tensor, items: int) -> Tensor:
     """Bound the largest weight that softmax can give, 1 / (1 + (n - 1) exp(-δ)).
 
-    It is attained when one logit is δ above n - 1 equal ones. Lemma 2.1 of [1] has the
+    It is attained when one logit is δ above n - 1 equal ones. The lemma of [1] has the
     simpler and larger exp(δ) / n. With a temperature, δ/θ takes the place of δ.
 
     Parameters
