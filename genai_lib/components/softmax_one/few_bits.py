@@ -32,6 +32,7 @@ class QuantizedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, weight_bits: int, input_bits: int) -> None:
         super().__init__()
+        self.in_features = linear.in_features  # attention asks for it
         self.register_buffer("weight", fake_quantize(linear.weight.data, weight_bits))
         self.bias, self.input_bits = linear.bias, input_bits
 
@@ -57,6 +58,7 @@ class SmoothedLinear(nn.Sequential):
         multiplied = copy.deepcopy(linear)
         multiplied.weight.data *= scales
         super().__init__(_Divide(scales), multiplied)
+        self.in_features = linear.in_features
 
 
 class _Divide(nn.Module):
