@@ -83,7 +83,9 @@ def mass_panel() -> alt.LayerChart:
         .transform_calculate(weight="all[datum.place][datum.index]")
         .mark_bar(height={"band": 0.7})
         .encode(
-            x=alt.X("weight:Q", title="attention", stack="zero", scale=scale, axis=axis),
+            x=alt.X(
+                "weight:Q", title="attention", stack="zero", scale=scale, axis=axis
+            ),
             y=y,
             order="index:Q",
             color=alt.Color(

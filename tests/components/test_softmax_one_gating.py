@@ -59,7 +59,9 @@ def test_each_head_and_position_has_its_own_gate():
             f(x)[..., part] for f in (gated.to_query, gated.to_key, gated.to_value)
         )
         found = torch.softmax(q @ k.mT / 3**0.5, dim=-1) @ v
-        opened = torch.sigmoid(x @ gated.to_gate.weight[head] + gated.to_gate.bias[head])
+        opened = torch.sigmoid(
+            x @ gated.to_gate.weight[head] + gated.to_gate.bias[head]
+        )
         heads.append(found * opened[..., None])
     assert_close(gated(x), gated.join_heads(torch.cat(heads, dim=-1)))
 
@@ -73,7 +75,9 @@ def test_closed_gates_give_nothing_but_the_bias():
 def test_the_gate_starts_as_far_open_as_asked():
     gated = GatedAttention(8, 2, opening=0.9)
     gated.to_gate.weight.data.zero_()
-    assert_close(torch.sigmoid(gated.to_gate(torch.randn(5, 8))), torch.full((5, 2), 0.9))
+    assert_close(
+        torch.sigmoid(gated.to_gate(torch.randn(5, 8))), torch.full((5, 2), 0.9)
+    )
 
 
 def test_it_serves_in_a_block_with_a_cache_and_is_watched():

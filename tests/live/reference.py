@@ -111,7 +111,9 @@ def winner_among_many_numbers(state):
 
 
 def attention_given_away_numbers(state):
-    logits = torch.tensor([state[f"logit_{key}"] for key in "ABCD"], dtype=torch.float64)
+    logits = torch.tensor(
+        [state[f"logit_{key}"] for key in "ABCD"], dtype=torch.float64
+    )
     logits = logits + state["shift"]
     powers = (logits - logits.max()).exp()
     weights = {

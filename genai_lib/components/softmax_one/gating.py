@@ -105,8 +105,10 @@ class GatedAttention(MultiHeadAttention):
         cache: KeyValueCache | None = None,
     ) -> Tensor:
         """Map (B, Q, D) to (B, Q, D); the arguments are those of the base class."""
-        found = super().forward(
-            x, memory, mask=mask, positions=positions, cache=cache
-        ).unflatten(-1, (self.heads, -1))  # (B, Q, heads, d)
+        found = (
+            super()
+            .forward(x, memory, mask=mask, positions=positions, cache=cache)
+            .unflatten(-1, (self.heads, -1))
+        )  # (B, Q, heads, d)
         passed = gate(found, self.to_gate(x).unsqueeze(-1))
         return self.join_heads(passed.flatten(-2))  # (B, Q, D)
