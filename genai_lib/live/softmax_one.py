@@ -179,8 +179,8 @@ def attention_given_away() -> LiveFigure:
         ),
         alt=(
             "Left: five bars of attention shared among four keys; softmax reaches 1, "
-            "softmax_one about 0.82, the others less. Right: over c a flat line at 1, a "
-            "rising curve from 0 to 1, and a flat line below 1."
+            "softmax_one about 0.82, the others less. Right: over c a flat line at 1, "
+            "a rising curve from 0 to 1, and a flat line below 1."
         ),
         name="attention_given_away",
     )
