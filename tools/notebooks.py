@@ -24,8 +24,9 @@ from tools.common import ROOT, Stop, plain
 CELL_SECONDS = 600
 
 # Asked in the kernel itself, because a parent sees only the largest child.
-_PEAK = """
-import sys as _sys
+_COST = """
+import sys as _sys, time as _time
+print(_time.process_time())
 if _sys.platform == "win32":
     import psutil as _psutil
     print(_psutil.Process().memory_info().peak_wset)
@@ -44,12 +45,16 @@ class Run(NamedTuple):
     notebook : NotebookNode
     seconds : float
         Wall time, the start of the kernel included.
+    busy : float
+        Seconds of processor time of the kernel, of which other work on the machine
+        takes nothing.
     peak_mb : float
         Largest memory of the kernel, in units of 10^6 bytes.
     """
 
     notebook: NotebookNode
     seconds: float
+    busy: float
     peak_mb: float
 
 
@@ -69,7 +74,7 @@ def execute(path: Path) -> Run:
     notebook = nbformat.read(path, as_version=4)
     tidiness.clear(notebook.cells)
     number_of_cells = len(notebook.cells)
-    notebook.cells.append(nbformat.v4.new_code_cell(_PEAK))
+    notebook.cells.append(nbformat.v4.new_code_cell(_COST))
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
@@ -88,8 +93,8 @@ def execute(path: Path) -> Run:
         ) from None
     seconds = time.perf_counter() - start
     _refuse_errors(path, notebook.cells[:number_of_cells])
-    peak = notebook.cells.pop().outputs[0].text
-    return Run(notebook, seconds, int(peak) / 1e6)
+    busy, peak = notebook.cells.pop().outputs[0].text.split()
+    return Run(notebook, seconds, float(busy), int(peak) / 1e6)
 
 
 def _run_to_first_error(client: NotebookClient) -> None:
@@ -161,7 +166,8 @@ def refresh(path: Path, root: Path = ROOT, *, always: bool = False) -> str:
     if found := tidiness.traces_of_machine(tidied, root):
         raise Stop(f"{_name(path)}, {found}; nothing written")
     tidiness.write(path, tidied)
-    return f"{_name(path)}: {run.seconds:.1f} s, {run.peak_mb:.0f} MB"
+    cost = f"{run.seconds:.1f} s ({run.busy:.1f} s of work), {run.peak_mb:.0f} MB"
+    return f"{_name(path)}: {cost}"
 
 
 def _unexecuted(notebook: NotebookNode) -> bool:
