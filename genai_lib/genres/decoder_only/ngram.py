@@ -10,7 +10,7 @@ Letters used in this file
 References
     [1] Kneser and Ney, "Improved backing-off for M-gram language modeling", 1995
     [2] Chen and Goodman, "An Empirical Study of Smoothing Techniques for Language
-        Modeling", 1998
+        Modeling", 1999, doi:10.1006/csla.1999.0128
 """
 
 import math
@@ -54,7 +54,7 @@ class Level:
         return cls(dict(counts), dict(totals), spared, discounts)
 
     def mix(self, context: str, character: str, shorter: float) -> float:
-        """Combine p(w | h) of this length with that of shorter ones [2, eq. 22]."""
+        """Combine p(w | h) of this length with that of shorter ones [2]."""
         if context not in self.totals:
             return shorter
         count = self.counts.get(context + character, 0)
@@ -63,7 +63,7 @@ class Level:
 
 
 class KneserNey:
-    """Interpolated n-grams with three discounts: modified Kneser-Ney [2, §3].
+    """Interpolated n-grams with three discounts: modified Kneser-Ney [2].
 
     A long context that was seen is trusted; what its discounted counts leave over is
     shared out by the next shorter one. A short context counts in how many *different*
@@ -120,7 +120,7 @@ class KneserNey:
 
 
 def discounts_of(how_many: Counter) -> tuple[float, float, float, float]:
-    """Estimate the discounts from how many counts are 1, 2, 3 and 4 [2, eq. 26].
+    """Estimate the discounts from how many counts are 1, 2, 3 and 4 [2].
 
     Where one of them is missing, or would give a negative discount, all are the one
     discount of [1].
