@@ -16,7 +16,7 @@ from genai_lib.live.softmax import (
     logits_and_temperature,
     temperature,
 )
-from genai_lib.live.tokens import samples
+from genai_lib.live.token_layout import samples
 
 FIGURES = {figure.name: figure for figure in (temperature(), logits_and_temperature())}
 

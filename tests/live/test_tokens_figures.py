@@ -7,16 +7,15 @@ import pytest
 
 from genai_lib.data import load_tokenizer
 from genai_lib.live.specification import draw_panel
-from genai_lib.live.tokens import (
+from genai_lib.live.token_layout import (
     CELLS,
     LARGEST,
-    LINES,
     byte_places,
     layout,
     nodes,
     samples,
-    tokens_by_vocabulary,
 )
+from genai_lib.live.tokens import LINES, tokens_by_vocabulary
 from tests.live.reference import tokens_by_vocabulary_numbers
 
 FIGURE = tokens_by_vocabulary()

@@ -46,10 +46,10 @@ def patchify(images: Tensor, patch: int) -> Tensor:
     return tubelets(images.unsqueeze(-4), 1, patch)
 
 
-def unpatchify(patches: Tensor, patch: int, height: int, width: int) -> Tensor:
+def unpatchify(patches: Tensor, patch: int, rows: int, columns: int) -> Tensor:
     """Put the patches of `patchify` together again: shape (..., C, H, W)."""
     _check("patches", patches, 2)
-    return untubelets(patches, 1, patch, 1, height, width).squeeze(-4)
+    return untubelets(patches, 1, patch, 1, rows, columns).squeeze(-4)
 
 
 def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
@@ -75,9 +75,9 @@ def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
         If `video` has too few dimensions, or `frames` or `patch` do not divide them.
     """
     _check("video", video, 4)
-    length, _, height, width = video.shape[-4:]
+    length, _, rows, columns = video.shape[-4:]
     _check_division("frames", frames, T=length)
-    _check_division("patch", patch, H=height, W=width)
+    _check_division("patch", patch, H=rows, W=columns)
     blocks = video.unflatten(-4, (-1, frames))  # (..., T/t, t, C, H, W)
     blocks = blocks.unflatten(-2, (-1, patch)).unflatten(-1, (-1, patch))
     # (..., T/t, t, C, H/p, p, W/p, p) to (..., T/t, H/p, W/p, C, t, p, p)
@@ -86,7 +86,7 @@ def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
 
 
 def untubelets(
-    tokens: Tensor, frames: int, patch: int, length: int, height: int, width: int
+    tokens: Tensor, frames: int, patch: int, length: int, rows: int, columns: int
 ) -> Tensor:
     """Put the tokens of `tubelets` together again.
 
@@ -95,7 +95,7 @@ def untubelets(
     tokens : Tensor of shape (..., N, C·t·p·p)
     frames, patch : int
         As given to `tubelets`.
-    length, height, width : int
+    length, rows, columns : int
         T, H and W of the video.
 
     Returns
@@ -109,13 +109,13 @@ def untubelets(
     """
     _check("tokens", tokens, 2)
     _check_division("frames", frames, length=length)
-    _check_division("patch", patch, height=height, width=width)
-    grid = (length // frames, height // patch, width // patch)
+    _check_division("patch", patch, rows=rows, columns=columns)
+    grid = (length // frames, rows // patch, columns // patch)
     count, size = tokens.shape[-2:]
     if count != grid[0] * grid[1] * grid[2] or size % (frames * patch**2):
         raise ValueError(
             f"tokens of shape {tuple(tokens.shape)} are not the {grid} blocks of "
-            f"{frames}x{patch}x{patch} in {length}x{height}x{width}"
+            f"{frames}x{patch}x{patch} in {length}x{rows}x{columns}"
         )
     blocks = tokens.unflatten(-2, grid).unflatten(-1, (-1, frames, patch, patch))
     blocks = blocks.movedim((-6, -5, -4, -3), (-4, -2, -5, -6))
