@@ -3,8 +3,7 @@
 Chapter  chapters/components/attention.ipynb
 Tests    tests/live/test_attention_figures.py
 
-The first figure computes what `genai_lib.components.attention.attend` computes for one
-query of width 2, with the same five points as keys and as values.
+The first figure computes what `attend` of the library does for one query of width 2.
 """
 
 import math
@@ -21,8 +20,7 @@ NAMES = "ABCDE"
 POINTS = ((2.4, 0.5), (0.9, 2.1), (-1.9, 1.2), (-1.2, -1.9), (1.5, -1.5))
 HEIGHT = 280
 HALF = 3.4
-# Enough digits for the tests; fewer would show in no picture.
-DIGITS = 7
+DIGITS = 7  # enough for the tests; fewer would show in no picture
 
 
 def plane() -> dict[str, alt.X | alt.Y]:
@@ -200,6 +198,25 @@ def character_axis(text: str) -> alt.Axis:
     return alt.Axis(labelExpr=f"({names!r})[datum.value]", labelAngle=0, ticks=False)
 
 
+def weight_map(weights: Sequence, text: str) -> alt.Chart:
+    """Draw the weights of one head as a triangle of coloured cells."""
+    side = {"axis": character_axis(text), "sort": None}
+    return (
+        cells(weights, text)
+        .mark_rect()
+        .encode(
+            x=alt.X("key:O", title="looked at", **side),
+            y=alt.Y("query:O", title="looking", **side),
+            color=alt.Color(
+                "data:Q",
+                scale=alt.Scale(scheme="cividis", domain=[0, 1]),
+                legend=alt.Legend(title="weight", gradientLength=120),
+            ),
+        )
+        .properties(title="Who looks at whom", height=380)
+    )
+
+
 def trained_weights(weights: Sequence, text: str) -> LiveFigure:
     """Show the causal attention weights of a model on a text.
 
@@ -217,24 +234,9 @@ def trained_weights(weights: Sequence, text: str) -> LiveFigure:
     layers, heads = len(weights), len(weights[0])
     if layers < 2 or heads < 2 or len(weights[0][0]) < len(text) or not text:
         raise ValueError("weights need two layers, two heads and a row per character")
-    side = {"axis": character_axis(text), "sort": None}
-    map_ = (
-        cells(weights, text)
-        .mark_rect()
-        .encode(
-            x=alt.X("key:O", title="looked at", **side),
-            y=alt.Y("query:O", title="looking", **side),
-            color=alt.Color(
-                "data:Q",
-                scale=alt.Scale(scheme="cividis", domain=[0, 1]),
-                legend=alt.Legend(title="weight", gradientLength=120),
-            ),
-        )
-        .properties(title="Who looks at whom", height=380)
-    )
     label = "(datum.query + 1) + ' to ' + (datum.key + 1) + ': ' + datum.data"
     return LiveFigure(
-        [described(map_, label)],
+        [described(weight_map(weights, text), label)],
         [
             Slider("layer", "layer", 1, layers, 1, 1),
             Slider("head", "head", 1, heads, 1, 1),
