@@ -23,7 +23,7 @@ from genai_lib.training import cosine, fit
 FOLDER = Path(__file__).with_name("documentation_gpt")
 CHARACTERS = FOLDER / "characters.json"
 CONTEXT, WIDTH, HEADS, LAYERS = 128, 80, 4, 3
-STEPS, BATCH, LEARNING_RATE = 7000, 8, 6e-3
+STEPS, BATCH, LEARNING_RATE = 5000, 8, 6e-3
 
 
 def load_small_gpt() -> tuple[GPT, Characters]:
