@@ -93,7 +93,9 @@ def execute(path: Path) -> Run:
         ) from None
     seconds = time.perf_counter() - start
     _refuse_errors(path, notebook.cells[:number_of_cells])
-    busy, peak = notebook.cells.pop().outputs[0].text.split()
+    # A busy kernel may send one line in several pieces.
+    cost = "".join(output.text for output in notebook.cells.pop().outputs)
+    busy, peak = cost.split()
     return Run(notebook, seconds, float(busy), int(peak) / 1e6)
 
 

@@ -143,9 +143,9 @@ def query_and_keys() -> LiveFigure:
     return LiveFigure(
         [plane_panel(), weights],
         [
-            Slider("angle", "direction of the query (degrees)", -180, 180, 1, 40),
+            Slider("angle", "direction (degrees)", -180, 180, 1, 40),
             Slider("query_length", "length of the query", 0, 4, 0.05, 1),
-            Slider("visible", "points that may be seen", 1, 5, 1, 5),
+            Slider("visible", "points seen", 1, 5, 1, 5),
         ],
         derived=weights_of_query(),
         caption=(

@@ -33,16 +33,26 @@ from genai_lib.components.positions import (
     sinusoidal,
     t5_bucket,
     yarn_frequencies,
+    yarn_frequencies_by_pair,
     yarn_sharpness,
 )
 
 WIDTH, HEADS, LENGTH = 16, 2, 12
+
+
+def trained_buckets(heads, **settings):
+    """Return the scheme with numbers in its table, which starts at zero."""
+    scheme = BucketPositions(heads, **settings)
+    torch.nn.init.normal_(scheme.table.weight)
+    return scheme
+
+
 SCHEMES = {
     "none": NoPositions,
     "learned": lambda: LearnedPositions(40, WIDTH),
     "sinusoidal": lambda: SinusoidalPositions(WIDTH),
     "rotary": lambda: RotaryPositions(WIDTH // HEADS),
-    "buckets": lambda: BucketPositions(HEADS, buckets=8, max_distance=10),
+    "buckets": lambda: trained_buckets(HEADS, buckets=8, max_distance=10),
     "alibi": lambda: AlibiPositions(HEADS),
 }
 RELATIVE = ("none", "rotary", "buckets", "alibi")
@@ -137,6 +147,18 @@ def test_sinusoidal_similarity_depends_on_the_distance_alone():
         diagonal = similarity.diagonal(distance)
         assert_close(diagonal, diagonal[:1].expand_as(diagonal), atol=1e-4, rtol=0)
     assert_close(similarity.diagonal(), torch.full((40,), 8.0).double())
+
+
+def test_the_table_is_right_to_the_last_digit_far_away():
+    """Angles of single precision would be off by 3e-3 at position 100,000."""
+    row = sinusoidal(100_001, 4)[-1]
+    wanted = [f(100_000 * w) for w in (1, 0.01) for f in (math.sin, math.cos)]
+    assert_close(row, torch.tensor(wanted), atol=1e-6, rtol=0)
+
+
+def test_the_scheme_adds_the_table():
+    scheme, x = SinusoidalPositions(6), torch.randn(2, 9, 6)
+    assert_close(scheme.embed(x, torch.arange(9)), x + sinusoidal(9, 6))
 
 
 def test_learned_positions_are_looked_up_and_end():
@@ -276,9 +298,14 @@ def test_small_distances_have_buckets_of_their_own():
 
 
 def test_the_sign_of_the_offset_is_key_minus_query():
-    scheme = BucketPositions(2)
+    scheme = trained_buckets(2)
     bias = scheme.bias(torch.tensor([5]), torch.tensor([2, 5, 9]))
     assert bias[:, 0].equal(scheme.table.weight[[3, 0, 0]].T)
+
+
+def test_buckets_start_without_a_preference():
+    positions = torch.arange(200)
+    assert BucketPositions(2).bias(positions, positions).eq(0).all()
 
 
 # ALiBi
@@ -312,6 +339,77 @@ def test_alibi_bias_by_hand():
 
 
 # Repairs
+
+
+def hugging_face(kind, width, base, length, factor, **options):
+    """Return frequencies and the factor of the embedding as transformers has them."""
+    llama = pytest.importorskip("transformers.models.llama.modeling_llama")
+    utilities = pytest.importorskip("transformers.modeling_rope_utils")
+    config = llama.LlamaConfig(
+        hidden_size=4 * width,
+        num_attention_heads=4,
+        max_position_embeddings=length,
+        rope_parameters={
+            "rope_type": kind,
+            "rope_theta": base,
+            "factor": factor,
+            "original_max_position_embeddings": length,
+            **options,
+        },
+    )
+    seen = {"seq_len": round(length * factor)} if kind == "dynamic" else {}
+    if kind == "dynamic":
+        config.rope_parameters["factor"] = 1.0
+    return utilities.ROPE_INIT_FUNCTIONS[kind](config, "cpu", **seen)
+
+
+CONFIGURATIONS = pytest.mark.parametrize(
+    ("width", "base", "length", "factor"),
+    [
+        (16, 10000.0, 64, 8.0),
+        (64, 500000.0, 2048, 2.5),
+        (128, 10000.0, 4096, 16.0),
+        (8, 100.0, 512, 4.0),
+    ],
+)
+
+
+@CONFIGURATIONS
+def test_equals_linear_scaling_of_transformers(width, base, length, factor):
+    wanted, one = hugging_face("linear", width, base, length, factor)
+    assert_close(interpolated_frequencies(width, factor, base), wanted)
+    assert one == 1
+
+
+@CONFIGURATIONS
+def test_equals_dynamic_scaling_of_transformers(width, base, length, factor):
+    """Dynamic scaling is NTK for the length that is just read."""
+    wanted, one = hugging_face("dynamic", width, base, length, factor)
+    found = ntk_frequencies(width, factor, base)
+    assert_close(found, wanted, rtol=1e-5, atol=0)
+    assert one == 1
+
+
+@CONFIGURATIONS
+@pytest.mark.parametrize(("slow", "fast"), [(1, 32), (0.5, 4), (2, 3)])
+def test_equals_yarn_of_transformers(width, base, length, factor, slow, fast):
+    wanted, sharpness = hugging_face(
+        "yarn", width, base, length, factor, beta_slow=slow, beta_fast=fast
+    )
+    found = yarn_frequencies_by_pair(width, factor, length, base, slow, fast)
+    assert_close(found, wanted, rtol=1e-5, atol=0)
+    # Theirs multiplies queries and keys, ours the scores.
+    assert yarn_sharpness(factor) == pytest.approx(sharpness**2)
+
+
+def test_the_two_forms_of_yarn_agree_at_the_ends_and_differ_between():
+    turns = 4096 * rotary_frequencies(128) / (2 * math.pi)
+    paper = yarn_frequencies(128, 16.0, 4096)
+    code = yarn_frequencies_by_pair(128, 16.0, 4096)
+    # The code rounds the ends of the ramp outwards, by up to a pair.
+    ends = (turns > 32 * 1.2) | (turns < 1 / 1.2)
+    assert_close(paper[ends], code[ends])
+    assert (code - paper).div(paper).max() > 0.5
 
 
 def test_interpolation_is_scaled_positions():
@@ -351,7 +449,12 @@ def test_yarn_sharpens_the_scores():
 
 @pytest.mark.parametrize(
     "change",
-    [interpolated_frequencies, ntk_frequencies, lambda *a: yarn_frequencies(*a, 64)],
+    [
+        interpolated_frequencies,
+        ntk_frequencies,
+        lambda *a: yarn_frequencies(*a, 64),
+        lambda *a: yarn_frequencies_by_pair(*a, 64),
+    ],
 )
 def test_a_factor_of_one_repairs_nothing(change):
     assert_close(change(16, 1.0), rotary_frequencies(16))
@@ -373,6 +476,8 @@ def test_a_factor_of_one_repairs_nothing(change):
         (lambda: ntk_frequencies(8, 0.5), "factor=0.5"),
         (lambda: ntk_frequencies(2, 2.0), "width=2"),
         (lambda: yarn_frequencies(8, 2.0, 64, slow=4, fast=4), "slow=4 .* fast=4"),
+        (lambda: yarn_frequencies_by_pair(8, 2.0, 64, slow=0), "slow=0 above 0"),
+        (lambda: yarn_frequencies_by_pair(8, 2.0, 64, base=0.5), "base=0.5 must be"),
         (lambda: t5_bucket(torch.zeros(2)), "offset="),
         (lambda: t5_bucket(torch.arange(2), True, 6), "buckets=6 .* multiple of 4"),
         (lambda: BucketPositions(2, False, 8, 4), "max_distance=4 must be above 4"),

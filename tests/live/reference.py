@@ -7,10 +7,19 @@ from random import Random
 import torch
 
 from genai_lib.components.attention import attend
+from genai_lib.components.positions import (
+    alibi_bias,
+    interpolated_frequencies,
+    ntk_frequencies,
+    rotary_frequencies,
+    sinusoidal,
+    t5_bucket,
+    yarn_frequencies,
+)
 from genai_lib.components.softmax import entropy, softmax
 from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
-from genai_lib.live import attention
+from genai_lib.live import attention, positions, repairs
 from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
@@ -95,12 +104,58 @@ def next_character_numbers(state):
     return numbers
 
 
+def similarity_of_positions_numbers(state):
+    length, scheme = positions.FARTHEST + 1, state["scheme"]
+    base = 10 ** (state["base_step"] / positions.STEPS_PER_DECADE)
+    places = torch.arange(length)
+    if scheme == "waves":
+        waves = sinusoidal(length, state["entries"], base).double()
+        numbers = waves @ waves.T / (state["entries"] / 2)
+    elif scheme == "buckets":
+        offset = places - places[:, None]
+        numbers = t5_bucket(offset, True, positions.BUCKETS, positions.MAX_DISTANCE)
+    elif scheme == "alibi":
+        bias = alibi_bias(positions.HEADS, length)[state["head"] - 1]
+        numbers = bias.double().exp()
+    else:
+        numbers = (
+            torch.eye(length) if scheme == "learned" else torch.ones(length, length)
+        )
+    shown = range(positions.POSITIONS)
+    return {
+        **{f"{m} and {n}": numbers[m, n].item() for m in shown for n in shown},
+        **{f"distance {d}": numbers[d, 0].item() for d in positions.MARKED},
+    }
+
+
+def repaired_pairs_numbers(state):
+    width, factor = 2 * repairs.PAIRS, state["factor"]
+    plain = rotary_frequencies(width, repairs.BASE).double()
+    limits = {"slow": state["slow"], "fast": state["fast"]}
+    changed = {
+        "none": lambda: plain,
+        "interpolation": lambda: interpolated_frequencies(width, factor, repairs.BASE),
+        "ntk": lambda: ntk_frequencies(width, factor, repairs.BASE),
+        "yarn": lambda: yarn_frequencies(
+            width, factor, repairs.LENGTH, repairs.BASE, **limits
+        ),
+    }[state["repair"]]()
+    turns = changed.double() * repairs.LENGTH * factor / (2 * math.pi)
+    kept = (changed.double() / plain).tolist()
+    return {
+        **{f"pair {i} keeps": share for i, share in enumerate(kept, 1)},
+        **{f"pair {i} turns": number for i, number in enumerate(turns.tolist(), 1)},
+    }
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
     "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
     "query_and_keys": query_and_keys_numbers,
     "next_character": next_character_numbers,
+    "repaired_pairs": repaired_pairs_numbers,
+    "similarity_of_positions": similarity_of_positions_numbers,
 }
 
 

@@ -43,14 +43,14 @@ class KeyValueCache:
         """How many positions it holds."""
         return 0 if self.memory is None else self.memory.key.shape[-2]
 
-    def extend(self, new: Memory, positions: Tensor) -> tuple[Memory, Tensor]:
+    def extend(self, memory: Memory, positions: Tensor) -> tuple[Memory, Tensor]:
         """Append new positions and return everything."""
         if self.memory is not None:
-            pairs = zip(self.memory, new, strict=True)
-            new = Memory(*(torch.cat(pair, dim=-2) for pair in pairs))
+            pairs = zip(self.memory, memory, strict=True)
+            memory = Memory(*(torch.cat(pair, dim=-2) for pair in pairs))
             positions = torch.cat([self.positions, positions])
-        self.memory, self.positions = new, positions
-        return new, positions
+        self.memory, self.positions = memory, positions
+        return memory, positions
 
     def select(self, rows: Tensor) -> None:
         """Keep some sequences of the batch, in this order, as a beam search does."""

@@ -24,6 +24,7 @@ from genai_lib.components.positions.rotary import (
     rotary_frequencies,
     rotate,
     yarn_frequencies,
+    yarn_frequencies_by_pair,
     yarn_sharpness,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "sinusoidal",
     "t5_bucket",
     "yarn_frequencies",
+    "yarn_frequencies_by_pair",
     "yarn_sharpness",
 ]

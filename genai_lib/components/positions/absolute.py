@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from genai_lib.checks import check_positive
 from genai_lib.components.attention import PositionScheme
-from genai_lib.components.positions.rotary import rotary_frequencies
+from genai_lib.components.positions.rotary import exact_frequencies, rotary_frequencies
 
 
 def sinusoidal(length: int, width: int, base: float = 10000.0) -> Tensor:
@@ -40,7 +40,8 @@ def sinusoidal(length: int, width: int, base: float = 10000.0) -> Tensor:
             [0.8415, 0.5403]])
     """
     check_positive(length=length)
-    return waves(torch.arange(length), rotary_frequencies(width, base))
+    # Angles are large numbers: single precision would lose the digits that matter.
+    return waves(torch.arange(length), exact_frequencies(width, base)).float()
 
 
 def waves(positions: Tensor, frequencies: Tensor) -> Tensor:

@@ -80,6 +80,8 @@ def _check_buckets(offset, bidirectional, buckets, max_distance) -> None:
 class BucketPositions(PositionScheme):
     """Learn one number per head and bucket of distances, and add it to the scores [1].
 
+    All numbers start at 0, so a distance that training never showed counts for nothing.
+
     Parameters
     ----------
     heads : int
@@ -98,6 +100,7 @@ class BucketPositions(PositionScheme):
         check_positive(heads=heads)
         self.settings = (bidirectional, buckets, max_distance)
         self.table = nn.Embedding(buckets, heads)
+        nn.init.zeros_(self.table.weight)
         t5_bucket(torch.zeros(1, dtype=torch.long), *self.settings)
 
     def bias(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:

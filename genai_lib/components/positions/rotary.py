@@ -32,13 +32,18 @@ def rotary_frequencies(width: int, base: float = 10000.0) -> Tensor:
     >>> rotary_frequencies(4)
     tensor([1.0000, 0.0100])
     """
+    return exact_frequencies(width, base).float()
+
+
+def exact_frequencies(width: int, base: float = 10000.0) -> Tensor:
+    """List the ω_i of `rotary_frequencies` in double precision."""
     check_positive(width=width)
     if width % 2:
         raise ValueError(f"width={width} must be even: entries turn in pairs")
     if not base > 0:
         raise ValueError(f"base={base} must be above 0")
     exponents = torch.arange(0, width, 2, dtype=torch.double) / width
-    return (base**-exponents).float()
+    return base**-exponents
 
 
 def rotate(
@@ -163,26 +168,59 @@ def yarn_frequencies(
     slow, fast : float, default=1, 32
         Pairs with fewer than `slow` turns within `length` are interpolated, those
         with more than `fast` stay; in between the two are mixed, in proportion to
-        the turns as in the paper (its code: in proportion to the number of the pair).
+        the turns. The published code mixes otherwise: `yarn_frequencies_by_pair`.
 
     Returns
     -------
     Tensor of shape (width / 2,)
     """
-    _check_factor(factor)
-    check_positive(length=length)
-    if not 0 <= slow < fast:
-        raise ValueError(f"slow={slow} must be at least 0 and below fast={fast}")
+    _check_yarn(factor, length, slow, fast)
     frequencies = rotary_frequencies(width, base)
     turns = length * frequencies / (2 * math.pi)
     kept = ((turns - slow) / (fast - slow)).clamp(0, 1)
     return frequencies * (kept + (1 - kept) / factor)
 
 
+def yarn_frequencies_by_pair(
+    width: int,
+    factor: float,
+    length: int,
+    base: float = 10000.0,
+    slow: float = 1.0,
+    fast: float = 32.0,
+) -> Tensor:
+    """Mix in proportion to the number of the pair, as the code of [3] does.
+
+    Large models are stretched with this one. Parameters and shape are those of
+    `yarn_frequencies`; the base is above 1 and `slow` above 0.
+    """
+    _check_yarn(factor, length, slow, fast)
+    if not (base > 1 and slow > 0):
+        raise ValueError(f"base={base} must be above 1 and slow={slow} above 0")
+
+    def pair_with(turns: float) -> float:
+        ratio = math.log(length / (2 * math.pi * turns)) / math.log(base)
+        return width / 2 * ratio
+
+    first = max(math.floor(pair_with(fast)), 0)
+    last = min(math.ceil(pair_with(slow)), width - 1)
+    # Where the two meet, the code makes a step of the ramp.
+    steps = last - first or 0.001
+    kept = 1 - ((torch.arange(width // 2) - first) / steps).clamp(0, 1)
+    return rotary_frequencies(width, base) * (kept + (1 - kept) / factor)
+
+
 def yarn_sharpness(factor: float) -> float:
     """Say by how much YaRN multiplies the scores: (0.1 ln factor + 1)² [3, §3.4]."""
     _check_factor(factor)
     return (0.1 * math.log(factor) + 1) ** 2
+
+
+def _check_yarn(factor: float, length: int, slow: float, fast: float) -> None:
+    _check_factor(factor)
+    check_positive(length=length)
+    if not 0 <= slow < fast:
+        raise ValueError(f"slow={slow} must be at least 0 and below fast={fast}")
 
 
 def _check_factor(factor: float) -> None:
