@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from genai_lib.checks import check_floating, describe
 from genai_lib.components.attention import (
     FeedForward,
-    KeyValueCache,
     MultiHeadAttention,
     Normalizer,
     PositionScheme,
@@ -32,35 +31,9 @@ from genai_lib.components.attention import (
 )
 from genai_lib.components.positions import LearnedPositions
 from genai_lib.components.softmax import softmax
+from genai_lib.genres.decoder_only.cache import ModelCache
 from genai_lib.genres.decoder_only.checkpoint import load, save
 from genai_lib.genres.decoder_only.config import ACTIVATIONS, GPTConfig
-
-
-class ModelCache:
-    """What a model remembers of the tokens that it has read: one cache per block.
-
-    Attributes
-    ----------
-    blocks : list of KeyValueCache
-    """
-
-    def __init__(self, layers: int) -> None:
-        self.blocks = [KeyValueCache() for _ in range(layers)]
-
-    @property
-    def length(self) -> int:
-        """How many positions it holds."""
-        return self.blocks[0].length
-
-    def select(self, rows: Tensor) -> None:
-        """Keep some sequences of the batch, in this order, as a beam search does."""
-        for block in self.blocks:
-            block.select(rows)
-
-    def crop(self, length: int) -> None:
-        """Forget all positions but the first `length`."""
-        for block in self.blocks:
-            block.crop(length)
 
 
 class GPT(nn.Module):
