@@ -1,5 +1,6 @@
 """What the library says about each live figure: states and the numbers they give."""
 
+import json
 import math
 from random import Random
 
@@ -8,6 +9,7 @@ import torch
 from genai_lib.components.attention import attend
 from genai_lib.components.softmax import entropy, softmax
 from genai_lib.data import load_tokenizer
+from genai_lib.data.next_characters import PATH
 from genai_lib.live import attention
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
@@ -18,6 +20,7 @@ from genai_lib.live.softmax import (
 )
 from genai_lib.live.token_layout import samples
 
+STORED = json.loads(PATH.read_text(encoding="utf-8"))
 FIGURES = {figure.name: figure for figure in (temperature(), logits_and_temperature())}
 
 
@@ -78,11 +81,25 @@ def query_and_keys_numbers(state):
     return numbers | {"output x": output[0, 0].item(), "output y": output[0, 1].item()}
 
 
+def next_character_numbers(state):
+    entry = STORED[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][state["place"] - 1]["options"]:
+        sign = character.replace(" ", "␣")
+        for who, chance in zip(("GPT", "the 5-gram"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
+    for index, who in enumerate(("GPT", "5-gram")):
+        costs = [p["bits"][index] for p in entry["places"][: state["place"]]]
+        numbers[f"{who}, bits per character so far"] = sum(costs) / len(costs)
+    return numbers
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
     "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
     "query_and_keys": query_and_keys_numbers,
+    "next_character": next_character_numbers,
 }
 
 
