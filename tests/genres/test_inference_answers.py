@@ -9,46 +9,61 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_lib.genres.inference import (
+    SYMBOLS,
     best_of,
     check_steps,
     digit_sums,
     majority_vote,
     pass_at_k,
     result,
+    write_result,
+    write_steps,
 )
+from genai_lib.genres.inference.answers import EQUALS
+
+SIGNS = {sign: place for place, sign in enumerate(SYMBOLS)}
+
+
+def signs(text):
+    return torch.tensor([SIGNS[sign] for sign in text])
 
 
 def test_the_example_of_the_module():
-    question = torch.tensor([4, 7, 9])
-    steps = torch.tensor([7, 7, 4, 1, 9, 0, 11])
-    assert [int(check) for check in check_steps(question, steps)] == [1, 1]
-    assert result(steps) == 0
+    assert write_steps(signs("479")).equal(signs(":410=0."))
+    assert write_result(signs("479")).equal(signs("=0....."))
 
 
 @pytest.mark.parametrize(
-    ("steps", "names", "adds"),
+    ("answer", "digit", "right"),
     [
-        ([7, 7, 4, 1, 9, 1, 11], True, False),
-        ([7, 7, 4, 1, 4, 5, 11], False, True),
-        ([7, 7, 4, 1, 10, 1, 11], False, False),
-        ([9, 9, 7, 6, 4, 0, 11], True, True),
+        (":410=0.", 0, True),
+        (":411=1.", 1, False),
+        (":410=1.", 1, False),
+        ("=0.....", 0, False),
+        (":41000.", -1, False),
+        (":410==.", -1, False),
+        (":41000=", -1, False),
+        ("=9:410=", 9, False),
     ],
 )
-def test_each_check_sees_its_own_mistake(steps, names, adds):
-    found = check_steps(torch.tensor([4, 7, 9]), torch.tensor(steps))
-    assert [bool(check) for check in found] == [names, adds]
+def test_results_are_read_and_steps_checked(answer, digit, right):
+    assert result(signs(answer)) == digit
+    assert check_steps(signs("479"), signs(answer)) == right
 
 
-def test_questions_come_with_right_answers_in_all_orders():
+def test_answers_are_as_careless_as_they_should_be():
     generator = torch.Generator().manual_seed(0)
-    tokens, totals = next(digit_sums(3, 600, generator))
-    question, steps = tokens[:, :3], tokens[:, 4:]
-    assert tokens.shape == (600, 11)
-    assert (tokens[:, 3] == 10).all() and (tokens[:, -1] == 11).all()
-    assert (question.sum(1) % 10).equal(totals) and result(steps).equal(totals)
-    assert all(check.all() for check in check_steps(question, steps))
-    places = (steps[:, 0, None] == question).int().argmax(1)
-    assert (places.bincount(minlength=3) > 150).all()
+    question, answer = next(digit_sums(5, 20_000, generator, 0.3, 0.2))
+    short = answer[:, 0] == EQUALS
+    assert abs(short.double().mean() - 0.7) < 0.02
+    wanted = question.sum(1) % 10
+    assert result(answer[short]).equal(wanted[short])
+    totals = torch.cat([torch.zeros(20_000, 1).long(), answer[:, 1:6]], dim=1)[~short]
+    wrong = (totals.diff() % 10) != question[~short]
+    assert (abs(wrong.double().mean(0) - 0.2) < 0.03).all()
+    assert result(answer[~short]).equal(totals[:, -1])
+    share = check_steps(question, answer)[~short].double().mean()
+    assert abs(share - 0.8**5) < 0.03
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=9))
@@ -82,6 +97,8 @@ def test_pass_at_k_is_not_the_popular_formula():
     ("call", "message"),
     [
         (lambda: next(digit_sums(0, 2, None)), "digits=0"),
+        (lambda: next(digit_sums(2, 2, None, 1.5)), "with_steps=1.5"),
+        (lambda: next(digit_sums(2, 2, None, mistakes=-1)), "mistakes=-1"),
         (lambda: majority_vote(torch.tensor([])), "answers="),
         (lambda: best_of(torch.zeros(2), torch.zeros(3)), "scores="),
         (lambda: pass_at_k(3, 2, 1), "right=3"),

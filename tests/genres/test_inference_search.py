@@ -40,9 +40,8 @@ def test_beams_with_an_end_are_those_of_transformers(early_stopping, length_pena
         reference, model = twins(eos=4, seed=seed)
         prompt = torch.randint(11, (1, 3))
         options = {"length_penalty": length_penalty, "early_stopping": early_stopping}
-        wanted = theirs(
-            reference, prompt, 12, do_sample=False, num_beams=4, **options
-        )[0]
+        given = {"do_sample": False, "num_beams": 4} | options
+        wanted = theirs(reference, prompt, 12, **given)[0]
         found = beam_search(model, prompt[0], 12, 4, **options, end_token=4)
         best = found[0].tokens
         assert best.equal(wanted[: len(best)])

@@ -10,7 +10,8 @@ from genai_lib.components.attention import attend
 from genai_lib.components.softmax import entropy, softmax
 from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
-from genai_lib.live import attention
+from genai_lib.genres.inference import Sampling
+from genai_lib.live import attention, inference
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -94,12 +95,28 @@ def next_character_numbers(state):
     return numbers
 
 
+def next_tokens_numbers(state):
+    row = inference.stored()[state["context"]]
+    logits = torch.tensor(list(row.values()), dtype=torch.float64)
+    theta = 10 ** (state["theta_step"] / inference.STEPS_PER_DECADE)
+    cuts = {name: state[name] for name in ("top_k", "top_p", "min_p")}
+    before = Sampling(theta).probabilities(logits)
+    after = Sampling(theta, **cuts).probabilities(logits)
+    numbers = {}
+    for token, old, new in zip(row, before.tolist(), after.tolist(), strict=True):
+        name = f"‘{inference.visible(token)}’"
+        numbers |= {name: new} if new else {f"{name} is cut, it had": old}
+    kept = after > 0
+    return numbers | {"tokens kept": int(kept.sum()), "held": before[kept].sum().item()}
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
     "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
     "query_and_keys": query_and_keys_numbers,
     "next_character": next_character_numbers,
+    "next_tokens": next_tokens_numbers,
 }
 
 

@@ -5,12 +5,17 @@ Tests    tests/genres/test_inference.py
 """
 
 from genai_lib.genres.inference.answers import (
+    END,
+    STEPS,
+    SYMBOLS,
     best_of,
     check_steps,
     digit_sums,
     majority_vote,
     pass_at_k,
     result,
+    write_result,
+    write_steps,
 )
 from genai_lib.genres.inference.beams import Beam, beam_search
 from genai_lib.genres.inference.filters import (
@@ -27,6 +32,9 @@ from genai_lib.genres.inference.generation import (
 from genai_lib.genres.inference.speculation import accept, speculative_decode
 
 __all__ = [
+    "END",
+    "STEPS",
+    "SYMBOLS",
     "Beam",
     "Sampling",
     "accept",
@@ -44,4 +52,6 @@ __all__ = [
     "pass_at_k",
     "result",
     "speculative_decode",
+    "write_result",
+    "write_steps",
 ]

@@ -5,11 +5,10 @@ Tests    tests/genres/test_inference.py
 
 Letters used in this file
     ...  any leading dimensions    n  answers to a question    B  questions
-    N  digits of a question        T  3 N + 2, the tokens of a question and its answer
+    N  digits of a question        L  tokens of an answer, N + 4
 
-The task: add N digits, modulo 10, by naming them in any order, each with the total so
-far. Tokens 0 to 9 are digits, 10 is "=", 11 ends the answer. So 4 7 9 = 7 7 4 1 9 0
-says 7, then 7 + 4 = 1 and 1 + 9 = 0.
+The task: add N digits, modulo 10. An answer is the result alone, "= 0 .", or has the
+totals so far before it, ": 4 1 0 = 0 ." for the digits 4 7 9.
 
 References
     [1] Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language
@@ -26,14 +25,18 @@ from torch import Tensor
 
 from genai_lib.checks import check_positive, describe
 
-EQUALS, END = 10, 11
-SYMBOLS = "0123456789=."
+EQUALS, STEPS, END = 10, 11, 12
+SYMBOLS = "0123456789=:."
 
 
 def digit_sums(
-    digits: int, size: int, generator: torch.Generator
+    digits: int,
+    size: int,
+    generator: torch.Generator,
+    with_steps: float = 0.4,
+    mistakes: float = 0.1,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield questions with one of their right answers, drawn at random.
+    """Yield questions with answers as careless people write them.
 
     Parameters
     ----------
@@ -42,49 +45,68 @@ def digit_sums(
     size : int
         B.
     generator : torch.Generator
+    with_steps : float, default=0.4
+        The share of answers that show their steps; the others are always right.
+    mistakes : float, default=0.1
+        How likely a step is wrong. What follows is added to the wrong total.
 
     Yields
     ------
-    tokens : int64 Tensor of shape (B, 3 N + 2)
-        N digits, "=", N pairs of a digit and the total so far, the end.
-    totals : int64 Tensor of shape (B,)
-        The right results.
+    question : int64 Tensor of shape (B, N)
+    answer : int64 Tensor of shape (B, N + 4)
+        Filled up with the end token.
     """
     check_positive(digits=digits, size=size)
+    for name, share in {"with_steps": with_steps, "mistakes": mistakes}.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}={share} must be from 0 to 1")
     while True:
         question = torch.randint(10, (size, digits), generator=generator)
-        order = torch.rand(size, digits, generator=generator).argsort(dim=1)
-        named = question.gather(1, order)
-        totals = named.cumsum(dim=1) % 10
-        steps = torch.stack([named, totals], dim=2).flatten(1)  # (B, 2 N)
-        equals, end = (torch.full((size, 1), sign) for sign in (EQUALS, END))
-        yield torch.cat([question, equals, steps, end], dim=1), totals[:, -1]
+        careless = torch.rand(size, digits, generator=generator) < mistakes
+        slips = torch.randint(1, 10, (size, digits), generator=generator) * careless
+        short = torch.rand(size, 1, generator=generator) >= with_steps
+        answer = write_steps((question + slips) % 10)
+        yield question, torch.where(short, write_result(question), answer)
 
 
-def result(steps: Tensor) -> Tensor:
-    """Read the last total (...) off answers (..., 2 N + 1)."""
-    return steps[..., -2]
+def write_steps(question: Tensor) -> Tensor:
+    """Return the answer (..., L) to a question (..., N) with all its steps."""
+    totals = question.cumsum(dim=-1) % 10
+    colon, equals, end = (
+        torch.full_like(question[..., :1], sign) for sign in (STEPS, EQUALS, END)
+    )
+    return torch.cat([colon, totals, equals, totals[..., -1:], end], dim=-1)
 
 
-def check_steps(question: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """Say whether an answer names the right digits, and whether it adds rightly.
+def write_result(question: Tensor) -> Tensor:
+    """Return the answer (..., L) to a question (..., N) without steps."""
+    answer = torch.full_like(write_steps(question), END)
+    answer[..., 0] = EQUALS
+    answer[..., 1] = question.sum(dim=-1) % 10
+    return answer
 
-    Neither needs the result to be known. An answer that does both is right.
+
+def result(answers: Tensor) -> Tensor:
+    """Read the digit after the first "=" of answers (..., L); -1 if there is none."""
+    equals = answers[..., :-1] == EQUALS
+    place = equals.int().argmax(dim=-1, keepdim=True) + 1
+    found = answers.gather(-1, place)[..., 0]
+    return found.masked_fill(~equals.any(dim=-1) | (found > 9), -1)
+
+
+def check_steps(question: Tensor, answers: Tensor) -> Tensor:
+    """Say which answers show their steps, all of them right.
 
     Parameters
     ----------
     question : int64 Tensor of shape (..., N)
-    steps : int64 Tensor of shape (..., 2 N + 1)
+    answers : int64 Tensor of shape (..., L)
 
     Returns
     -------
-    names, adds : bool Tensors of shape (...)
+    bool Tensor of shape (...)
     """
-    named, totals = steps[..., :-1:2], steps[..., 1:-1:2]  # (..., N)
-    wanted = question.sort(dim=-1).values
-    names = (named.sort(dim=-1).values == wanted).all(dim=-1)
-    adds = (named.cumsum(dim=-1) % 10 == totals).all(dim=-1)
-    return names, adds & (named < 10).all(dim=-1)
+    return (answers == write_steps(question)).all(dim=-1)
 
 
 def majority_vote(answers: Tensor) -> Tensor:
