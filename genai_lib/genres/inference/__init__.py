@@ -18,6 +18,7 @@ from genai_lib.genres.inference.answers import (
     write_steps,
 )
 from genai_lib.genres.inference.beams import Beam, beam_search
+from genai_lib.genres.inference.counting import CountModel, TokenCache
 from genai_lib.genres.inference.filters import (
     Sampling,
     keep_min_p,
@@ -36,7 +37,9 @@ __all__ = [
     "STEPS",
     "SYMBOLS",
     "Beam",
+    "CountModel",
     "Sampling",
+    "TokenCache",
     "accept",
     "beam_search",
     "best_of",

@@ -5,10 +5,10 @@ Tests    tests/genres/test_inference.py
 
 Letters used in this file
     ...  any leading dimensions    n  answers to a question    B  questions
-    N  digits of a question        L  tokens of an answer, N + 4
+    N  digits of a question        L  tokens of an answer, 2 N + 4
 
-The task: add N digits, modulo 10. An answer is the result alone, "= 0 .", or has the
-totals so far before it, ": 4 1 0 = 0 ." for the digits 4 7 9.
+The task: add N digits, modulo 10. An answer is the result alone, "= 0 .", or has each
+digit and the total so far before it, ": 4 4 7 1 9 0 = 0 ." for the digits 4 7 9.
 
 References
     [1] Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language
@@ -53,7 +53,7 @@ def digit_sums(
     Yields
     ------
     question : int64 Tensor of shape (B, N)
-    answer : int64 Tensor of shape (B, N + 4)
+    answer : int64 Tensor of shape (B, 2 N + 4)
         Filled up with the end token.
     """
     check_positive(digits=digits, size=size)
@@ -65,17 +65,21 @@ def digit_sums(
         careless = torch.rand(size, digits, generator=generator) < mistakes
         slips = torch.randint(1, 10, (size, digits), generator=generator) * careless
         short = torch.rand(size, 1, generator=generator) >= with_steps
-        answer = write_steps((question + slips) % 10)
+        answer = write_steps(question, slips)
         yield question, torch.where(short, write_result(question), answer)
 
 
-def write_steps(question: Tensor) -> Tensor:
-    """Return the answer (..., L) to a question (..., N) with all its steps."""
-    totals = question.cumsum(dim=-1) % 10
+def write_steps(question: Tensor, slips: Tensor | int = 0) -> Tensor:
+    """Return the answer (..., L) to a question (..., N) with all its steps.
+
+    What slips (..., N) holds is added to the totals by mistake.
+    """
+    totals = (question + slips).cumsum(dim=-1) % 10
+    steps = torch.stack([question, totals], dim=-1).flatten(-2)  # (..., 2 N)
     colon, equals, end = (
         torch.full_like(question[..., :1], sign) for sign in (STEPS, EQUALS, END)
     )
-    return torch.cat([colon, totals, equals, totals[..., -1:], end], dim=-1)
+    return torch.cat([colon, steps, equals, totals[..., -1:], end], dim=-1)
 
 
 def write_result(question: Tensor) -> Tensor:
