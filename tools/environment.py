@@ -151,6 +151,11 @@ _CAUSES = {
     r"Connection refused|Connection to .* timed out|ConnectionReset": "packages could "
     "not be downloaded; the set-up needs a network once (check it, your proxy and "
     "PIP_* settings) and run again",
+    r"Failed building wheel for hnswlib": "hnswlib, the "
+    "search library of one chapter, is compiled when it is installed; get a C++ "
+    "compiler (Debian, Ubuntu: sudo apt-get install g++ python3-dev; macOS: "
+    "xcode-select --install; Windows: the C++ build tools of Visual Studio) and run "
+    "again; reading the book (make book) needs none",
     r"No matching distribution|Requires-Python": "a pinned package does not exist for "
     "this Python or system; take another Python from 3.11 on (make book "
     "PYTHON=python3.12) or a 64-bit system, and run `make clean ALL=1` first",

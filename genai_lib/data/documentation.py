@@ -16,10 +16,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 WINDOW = 30
 VALIDATION_SHARE = 0.1
 SECTION = re.compile(r"^(?P<name>[A-Z][\w ]+)\n-{3,}\s*$", re.MULTILINE)
+NARRATIVE = {"Summary", "Notes"}
 STOCK = ("Read more in the :ref:", ".. version", ".. deprecated")
 SKIPPED = {"tests", "externals", "_build_utils"}
 
@@ -41,6 +43,32 @@ class Documentation:
     def characters(self) -> list[str]:
         """All characters of both parts, sorted."""
         return sorted(set(self.train) | set(self.validation))
+
+
+class Section(NamedTuple):
+    """A part of one docstring, to be found by a search.
+
+    Attributes
+    ----------
+    place : str
+        What is described, such as "cluster.KMeans".
+    heading : str
+        "Summary" or "Notes".
+    text : str
+    """
+
+    place: str
+    heading: str
+    text: str
+
+
+@functools.lru_cache(maxsize=1)
+def load_sections() -> tuple[Section, ...]:
+    """Read the same text by sections, whole and unsplit; repeated ones once."""
+    found: dict[str, Section] = {}
+    for section in _sections(_package_folder()):
+        found.setdefault(section.text, section)
+    return tuple(found.values())
 
 
 @functools.lru_cache(maxsize=1)
@@ -76,22 +104,22 @@ def windows(text: str) -> set[str]:
     return {text[i : i + WINDOW] for i in range(len(text) - WINDOW + 1)}
 
 
-def narrative(docstring: str) -> str:
-    """Cut a docstring to its summary and its Notes.
+def parts(docstring: str) -> list[tuple[str, str]]:
+    """Cut a docstring to its summary and its Notes, each with its heading.
 
-    >>> narrative("Sum.\\n\\nReturns\\n-------\\nx : int\\n\\nNotes\\n-----\\nFast.")
-    'Sum.\\n\\nFast.'
+    >>> parts("Sum.\\n\\nReturns\\n-------\\nx : int\\n\\nNotes\\n-----\\nFast.")
+    [('Summary', 'Sum.'), ('Notes', 'Fast.')]
     """
     text = inspect.cleandoc(docstring)
     headings = list(SECTION.finditer(text))
-    ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    parts = [text[: headings[0].start()] if headings else text]
-    parts += [
-        text[heading.end() : end]
-        for heading, end in zip(headings, ends, strict=bool(headings))
-        if heading["name"] == "Notes"
+    starts = [0] + [heading.end() for heading in headings]
+    ends = [heading.start() for heading in headings] + [len(text)]
+    names = ["Summary"] + [heading["name"] for heading in headings]
+    found = [
+        (name, text[start:end].strip())
+        for name, start, end in zip(names, starts, ends, strict=True)
     ]
-    return "\n\n".join(part.strip() for part in parts if part.strip())
+    return [(name, part) for name, part in found if name in NARRATIVE and part]
 
 
 def _package_folder() -> Path:
@@ -102,21 +130,30 @@ def _package_folder() -> Path:
 
 
 def _paragraphs(folder: Path) -> Iterator[str]:
+    for section in _sections(folder):
+        yield from (p for p in section.text.split("\n\n") if len(p) >= WINDOW)
+
+
+def _sections(folder: Path) -> Iterator[Section]:
     for path in sorted(folder.rglob("*.py"), key=lambda p: p.as_posix()):
-        if SKIPPED & set(path.relative_to(folder).parts):
+        inside = path.relative_to(folder)
+        if SKIPPED & set(inside.parts):
             continue
-        for node in _documented(ast.parse(path.read_text(encoding="utf-8"))):
-            text = narrative(ast.get_docstring(node) or "")
-            paragraphs = re.split(r"\n\s*\n", text)
-            yield from (p for p in paragraphs if len(p) >= WINDOW and not _is_stock(p))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        files = [name for name in inside.with_suffix("").parts if name[0] != "_"]
+        for names, node in _documented(tree, files or [folder.name]):
+            for heading, part in parts(ast.get_docstring(node) or ""):
+                kept = [p for p in re.split(r"\n\s*\n", part) if not _is_stock(p)]
+                if kept:
+                    yield Section(".".join(names), heading, "\n\n".join(kept))
 
 
-def _documented(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk modules, classes and functions, outermost first."""
-    yield node
+def _documented(node: ast.AST, names: list[str]) -> Iterator[tuple[list[str], ast.AST]]:
+    """Walk modules, classes and functions, outermost first, with their names."""
+    yield names, node
     for child in node.body:
         if isinstance(child, ast.ClassDef | ast.FunctionDef):
-            yield from _documented(child)
+            yield from _documented(child, [*names, child.name])
 
 
 def _is_stock(paragraph: str) -> bool:

@@ -15,8 +15,8 @@ import altair as alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
-CELLS, LINE_HEIGHT = 21, 34
-START = 26
+CELLS, LINE_HEIGHT = 24, 34
+START = 37
 HEIGHT = 220
 MODELS = ("GPT", "5-gram")
 
@@ -51,6 +51,17 @@ def options() -> list[dict]:
     ]
 
 
+def cells(text: str) -> list[tuple[int, int]]:
+    """Find a column and a line for each character; lines break between words."""
+    found, line, x = [], 0, 0
+    for word in text.replace(" ", " \n").split("\n"):
+        if x + len(word.rstrip()) > CELLS:
+            line, x = line + 1, 0
+        found += [(x + i, line) for i in range(len(word))]
+        x += len(word)
+    return found
+
+
 def letters() -> list[dict]:
     """Place the characters of the texts in lines, with what each cost."""
     return [
@@ -59,12 +70,14 @@ def letters() -> list[dict]:
             "place": place,
             # The sign of no width says: a digit here is no number of the figure.
             "text": character + "\u200b",
-            "x": place % CELLS,
-            "y": place // CELLS,
+            "x": x,
+            "y": line,
             "bits": entry["places"][place - 1]["bits"][0] if place else 0,
         }
         for name, entry in stored().items()
-        for place, character in enumerate(entry["text"])
+        for place, (character, (x, line)) in enumerate(
+            zip(entry["text"], cells(entry["text"]), strict=True)
+        )
     ]
 
 
@@ -84,7 +97,7 @@ def averages() -> list[dict]:
 def text_panel() -> alt.LayerChart:
     """Show the text: what was read, what comes, and what each character cost."""
     lines = max(letter["y"] for letter in letters()) + 1
-    x = alt.Scale(domain=[0, CELLS], nice=False)
+    x = alt.Scale(domain=[0, CELLS + 1], nice=False)
     y = alt.Scale(domain=[lines, 0], nice=False)
     chosen = alt.Chart().transform_filter("datum.passage == passage")
     boxes = chosen.transform_calculate(
@@ -119,7 +132,7 @@ def text_panel() -> alt.LayerChart:
     return alt.layer(
         costs, next_one, signs, data=alt.Data(values=letters())
     ).properties(
-        title="Held-out text: the redder, the more bits it cost",
+        title="The text; red: it cost many bits",
         height=LINE_HEIGHT * lines,
     )
 
@@ -131,11 +144,16 @@ def bars_panel() -> alt.LayerChart:
     )
     y = alt.Y(
         "option:N",
-        sort=alt.SortField("rank"),
+        sort=alt.EncodingSortField("rank", op="min"),
         title=None,
         axis=alt.Axis(labelFont="monospace", labelFontSize=15, ticks=False),
     )
-    x = partial_probability()
+    x = functools.partial(
+        alt.X,
+        title="probability",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1]),
+    )
     counted = described(
         here.mark_bar(color=GREY, opacity=0.45, height=26),
         "'‘' + datum.option + '’ by the 5-gram: ' + datum.gram",
@@ -149,13 +167,8 @@ def bars_panel() -> alt.LayerChart:
         color=alt.condition("datum.came", alt.value(VERMILION), alt.value(BLUE)),
     )
     return alt.layer(counted, learned, data=alt.Data(values=options())).properties(
-        title="What comes next? GPT slim, 5-gram grey, red: it came", height=HEIGHT
+        title="The next character; red: it came", height=HEIGHT
     )
-
-
-def partial_probability() -> functools.partial:
-    """Make the axis that both kinds of bars share."""
-    return functools.partial(alt.X, title="probability", scale=alt.Scale(domain=[0, 1]))
 
 
 def averages_panel() -> alt.LayerChart:
@@ -167,9 +180,14 @@ def averages_panel() -> alt.LayerChart:
         scale=alt.Scale(domain=list(MODELS), range=[BLUE, GREY]),
         legend=alt.Legend(title=None, orient="top-right"),
     )
+    dash = alt.StrokeDash(
+        "model:N",
+        scale=alt.Scale(domain=list(MODELS), range=[[1, 0], [5, 3]]),
+        legend=None,
+    )
     chosen = alt.Chart().transform_filter("datum.passage == passage")
     lines = chosen.mark_line(clip=True, aria=False).encode(
-        x=x, y=y, color=color, strokeDash=alt.StrokeDash("model:N", legend=None)
+        x=x, y=y, color=color, strokeDash=dash
     )
     dots = described(
         chosen.transform_filter("datum.place == place").mark_point(

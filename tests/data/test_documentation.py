@@ -2,8 +2,8 @@
 
 import pytest
 
-from genai_lib.data import load_documentation
-from genai_lib.data.documentation import WINDOW, clean_split, narrative, windows
+from genai_lib.data import load_documentation, load_sections
+from genai_lib.data.documentation import WINDOW, clean_split, parts, windows
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,19 @@ def test_parameters_and_examples_are_left_out():
     --------
     >>> 1
     """
-    assert narrative(docstring) == "Sum things.\n\nMore words.\n\nIt is fast."
+    assert parts(docstring) == [
+        ("Summary", "Sum things.\n\nMore words."),
+        ("Notes", "It is fast."),
+    ]
+
+
+def test_sections_have_a_place_and_stand_once():
+    sections = load_sections()
+    assert len({section.text for section in sections}) == len(sections) > 1_000
+    found = {(section.place, section.heading): section.text for section in sections}
+    assert found["cluster.KMeans", "Summary"] == "K-Means clustering."
+    assert "Lloyd's" in found["cluster.KMeans", "Notes"]
+    assert not any("Read more in the" in text for text in found.values())
 
 
 def test_windows_have_thirty_characters():

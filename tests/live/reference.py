@@ -12,6 +12,7 @@ from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
 from genai_lib.genres.inference import Sampling
 from genai_lib.live import attention, inference
+from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -124,6 +125,9 @@ def random_state(figure, random: Random):
     """Draw a position for each control; the ends and ties come up often."""
     state = {}
     for control in figure.controls:
+        if isinstance(control, Choice):
+            state[control.param] = random.choice(control.options)
+            continue
         steps = round((control.maximum - control.minimum) / control.step)
         step = random.choice([0, steps, *random.choices(range(steps + 1), k=6)])
         # As a browser does: the nearest number with as many digits as the step has.

@@ -48,7 +48,7 @@ def test_what_came_is_among_the_options_and_marked():
 
 def test_the_cursor_stands_at_the_character_that_comes():
     """One box has a stroke, in the cell that the place says."""
-    for place in (1, 21, 50):
+    for place in (1, 24, 25, 50):
         state = {"place": place, "passage": PASSAGE.value}
         panel = draw_panel(FIGURE.panels[0], state, 480)
         assert panel.count('stroke="#0072B2"') == 1

@@ -7,28 +7,17 @@ import pytest
 from genai_lib.data import load_documentation
 from genai_lib.data.next_tokens import BEGINNINGS, make
 from genai_lib.live.inference import next_tokens, stored, visible
-from tests.live.reference import next_tokens_numbers
+from tests.live.reference import next_tokens_numbers, random_state
 
 FIGURE = next_tokens()
 START = {control.param: control.value for control in FIGURE.controls}
-SLIDERS = FIGURE.controls[1:]
-
-
-def random_state(random):
-    """Draw a place for each control; the ends come up often."""
-    state = {"context": random.choice(FIGURE.controls[0].options)}
-    for control in SLIDERS:
-        steps = round((control.maximum - control.minimum) / control.step)
-        step = random.choice([0, steps, *random.choices(range(steps + 1), k=6)])
-        state[control.param] = round(control.minimum + step * control.step, 6)
-    return state
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_random_states_give_the_numbers_of_the_library(part):
     random = Random(part)
     for _ in range(50):
-        state = random_state(random)
+        state = random_state(FIGURE, random)
         wanted = next_tokens_numbers(state)
         assert FIGURE.evaluate(**state) == pytest.approx(wanted, rel=0, abs=1e-6), state
 

@@ -1,0 +1,217 @@
+"""A vector database in one class: HNSW by hnswlib, kept in one checked file.
+
+Chapter  chapters/components/embeddings.ipynb
+Tests    tests/components/test_embeddings_index.py
+
+Letters used in this file
+    N  vectors      Q  queries      d  width of a vector      k  results per query
+
+References
+    [1] Malkov and Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search
+        Using Hierarchical Navigable Small World Graphs", 2016, arXiv:1603.09320
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genai_lib.checks import describe
+from genai_lib.components.embeddings.graph import Graph
+from genai_lib.components.embeddings.hnswlib_graph import load_hnswlib, read_graph
+from genai_lib.components.embeddings.index_file import SPACES, read, write
+from genai_lib.components.embeddings.search import check_vectors, unit_length
+
+SEED = 100
+FIRST_ROOM = 1024
+
+
+class VectorIndex:
+    """Find near vectors without looking at all of them [1].
+
+    Parameters
+    ----------
+    width : int
+        Numbers in a vector, d.
+    metric : {"cosine", "euclidean"}, default="cosine"
+    links : int, default=16
+        M: links of a vector in the graph; more cost memory and find more.
+    ef_construction : int, default=200
+        How carefully a new vector is linked.
+    made_by : str, default=""
+        What makes the vectors. `load` can insist on it: vectors of two models cannot
+        be compared.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    ImportError
+        If hnswlib is missing, which pip can only install with a C++ compiler.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        metric: str = "cosine",
+        *,
+        links: int = 16,
+        ef_construction: int = 200,
+        made_by: str = "",
+    ) -> None:
+        if metric not in SPACES:
+            raise ValueError(f"metric={metric!r} must be one of {tuple(SPACES)}")
+        if width < 1 or links < 2 or ef_construction < links:
+            raise ValueError(
+                f"width={width} must be at least 1, links={links} at least 2 and "
+                f"ef_construction={ef_construction} at least as many"
+            )
+        self.width, self.metric, self.made_by = width, metric, made_by
+        self._index = load_hnswlib().Index(SPACES[metric], width)
+        self._index.init_index(
+            FIRST_ROOM, ef_construction=ef_construction, M=links, random_seed=SEED
+        )
+
+    def __len__(self) -> int:
+        return self._index.get_current_count()
+
+    def add(self, vectors: Tensor, ids: Tensor | None = None) -> Tensor:
+        """Add vectors; each gets the id given, or the next free number.
+
+        Parameters
+        ----------
+        vectors : float32 Tensor of shape (rows, d)
+        ids : int64 Tensor of shape (rows,), default=None
+            Not negative, and new.
+
+        Returns
+        -------
+        int64 Tensor of shape (rows,)
+            The ids.
+
+        Raises
+        ------
+        ValueError
+            If a shape or dtype is wrong, a value not finite, a cosine undefined, or an
+            id negative, repeated or taken. Then nothing is added.
+        """
+        array = self._checked("vectors", vectors)
+        taken = self._index.get_ids_list()
+        if ids is None:
+            start = max(taken, default=-1) + 1
+            ids = torch.arange(start, start + len(array))
+        _check_ids(ids, len(array), taken)
+        room = self._index.get_max_elements()
+        if len(self) + len(array) > room:
+            self._index.resize_index(max(2 * room, len(self) + len(array)))
+        # With several threads the graph would depend on their race.
+        self._index.add_items(array, ids.numpy(), num_threads=1)
+        return ids
+
+    def search(
+        self, queries: Tensor, k: int = 10, ef: int = 64
+    ) -> tuple[Tensor, Tensor]:
+        """Find about the k nearest vectors of each query.
+
+        Parameters
+        ----------
+        queries : float32 Tensor of shape (Q, d)
+        k : int, default=10
+        ef : int, default=64
+            How many candidates a walk keeps in mind, at least k.
+
+        Returns
+        -------
+        ids : int64 Tensor of shape (Q, k)
+            The nearest first.
+        distances : float32 Tensor of shape (Q, k)
+            1 - cos, or the Euclidean distance.
+        """
+        array = self._checked("queries", queries)
+        if not 1 <= k <= len(self):
+            raise ValueError(
+                f"k={k} must be from 1 to the {len(self)} vectors there are"
+            )
+        if ef < k:
+            raise ValueError(f"ef={ef} must be at least k={k}")
+        self._index.set_ef(ef)
+        try:
+            ids, distances = self._index.knn_query(array, k, num_threads=1)
+        except RuntimeError as error:
+            raise ValueError(
+                f"ef={ef}: a walk found fewer than k={k} vectors"
+            ) from error
+        distances = torch.from_numpy(distances)
+        if self.metric == "euclidean":
+            distances = distances.clamp(min=0).sqrt()  # hnswlib gives the square
+        return torch.from_numpy(ids.astype(np.int64)), distances
+
+    def graph(self) -> tuple[Graph, Tensor, Tensor]:
+        """Read the graph that hnswlib has built.
+
+        Returns
+        -------
+        graph : Graph
+            Its nodes are rows of the next two.
+        vectors : float32 Tensor of shape (N, d)
+            As stored: of length one if the metric is the cosine.
+        ids : int64 Tensor of shape (N,)
+        """
+        return read_graph(self._index)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything into one safetensors file, at once or not at all."""
+        about = {"width": self.width, "metric": self.metric, "made_by": self.made_by}
+        with tempfile.TemporaryDirectory() as folder:
+            inner = Path(folder, "graph")
+            self._index.save_index(str(inner))
+            graph = np.fromfile(inner, dtype=np.uint8)
+        write(Path(path), about | {"count": len(self)}, graph)
+
+    @classmethod
+    def load(cls, path: str | Path, *, made_by: str | None = None) -> "VectorIndex":
+        """Read an index that `save` has written.
+
+        Parameters
+        ----------
+        path : str or Path
+        made_by : str, default=None
+            If given, what the vectors must have been made by.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, truncated, changed, of another kind, or its vectors
+            were made by something else.
+        """
+        about, graph = read(Path(path))
+        if made_by is not None and made_by != about["made_by"]:
+            raise ValueError(
+                f"made_by={made_by!r}: the vectors in path={str(path)!r} were made by "
+                f"{about['made_by']!r}"
+            )
+        loaded = cls(about["width"], about["metric"], made_by=about["made_by"])
+        with tempfile.TemporaryDirectory() as folder:
+            inner = Path(folder, "graph")
+            graph.tofile(inner)
+            loaded._index = load_hnswlib().Index(SPACES[loaded.metric], loaded.width)
+            loaded._index.load_index(str(inner))
+        return loaded
+
+    def _checked(self, name: str, vectors: Tensor) -> np.ndarray:
+        check_vectors(name, vectors, self.width)
+        if vectors.dtype != torch.float32:
+            raise ValueError(f"{name}={describe(vectors)}: float32 is what is stored")
+        if self.metric == "cosine":
+            unit_length(vectors, name)
+        return vectors.detach().cpu().numpy()
+
+
+def _check_ids(ids: Tensor, rows: int, taken: list[int]) -> None:
+    if not isinstance(ids, Tensor) or ids.dtype != torch.int64 or ids.shape != (rows,):
+        raise ValueError(f"ids={describe(ids)}: int64 of shape ({rows},) is needed")
+    new = set(ids.tolist())
+    if len(new) < rows or min(new, default=0) < 0 or not new.isdisjoint(taken):
+        raise ValueError("ids must not be negative, repeated or in the index already")

@@ -1,0 +1,120 @@
+"""Product quantisation: a vector in a few bytes.
+
+Chapter  chapters/components/embeddings.ipynb
+Tests    tests/components/test_embeddings_index.py
+
+Letters used in this file
+    N  vectors      Q  queries      d  width of a vector
+    P  parts of a vector      C  centres for each part, at most 256
+
+References
+    [1] Jégou et al., "Product Quantization for Nearest Neighbor Search", 2011,
+        doi:10.1109/TPAMI.2010.57
+"""
+
+from dataclasses import dataclass
+
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+
+from genai_lib.checks import describe
+from genai_lib.components.embeddings.search import check_vectors
+
+BYTE = 256
+
+
+@dataclass(frozen=True)
+class ProductQuantizer:
+    """Cut a vector into parts and replace each by the nearest of a few centres [1].
+
+    Attributes
+    ----------
+    centres : floating-point Tensor of shape (P, C, d / P)
+    """
+
+    centres: Tensor
+
+    @classmethod
+    def fit(
+        cls,
+        vectors: Tensor,
+        parts: int,
+        centres: int = BYTE,
+        generator: torch.Generator | None = None,
+    ) -> "ProductQuantizer":
+        """Place the centres of every part by k-means.
+
+        Parameters
+        ----------
+        vectors : floating-point Tensor of shape (N, d)
+        parts : int
+            It divides d.
+        centres : int, default=256
+            From 1 to 256 and to N, so that the number of a centre fits one byte.
+        generator : torch.Generator, default=None
+            Draws the seeds of k-means.
+        """
+        check_vectors("vectors", vectors)
+        if parts < 1 or vectors.shape[1] % parts:
+            raise ValueError(f"parts={parts} must divide the width {vectors.shape[1]}")
+        if not 1 <= centres <= min(BYTE, len(vectors)):
+            raise ValueError(
+                f"centres={centres} must be from 1 to {min(BYTE, len(vectors))}"
+            )
+        seeds = torch.randint(2**31, (parts,), generator=generator).tolist()
+        pieces = vectors.unflatten(1, (parts, -1)).unbind(1)  # P of (N, d/P)
+        found = [
+            KMeans(centres, n_init=1, max_iter=20, random_state=seed).fit(piece.numpy())
+            for piece, seed in zip(pieces, seeds, strict=True)
+        ]
+        places = [torch.from_numpy(one.cluster_centers_) for one in found]
+        return cls(torch.stack(places).to(vectors))
+
+    @property
+    def width(self) -> int:
+        """The width d of the vectors."""
+        return self.centres.shape[0] * self.centres.shape[2]
+
+    def encode(self, vectors: Tensor) -> Tensor:
+        """Number the nearest centre of each part: (N, d) gives uint8 (N, P)."""
+        check_vectors("vectors", vectors, self.width)
+        pieces = vectors.unflatten(1, (len(self.centres), -1)).transpose(0, 1)
+        return torch.cdist(pieces, self.centres).argmin(-1).T.to(torch.uint8)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Put the centres together again: uint8 (N, P) gives (N, d)."""
+        self._check_codes(codes)
+        parts = torch.arange(len(self.centres))
+        return self.centres[parts, codes.long()].flatten(1)  # (N, P, d/P) -> (N, d)
+
+    def distances(self, queries: Tensor, codes: Tensor) -> Tensor:
+        """Estimate squared distances |q - decode(code)|² from a table [1, eq. 13].
+
+        Parameters
+        ----------
+        queries : floating-point Tensor of shape (Q, d)
+        codes : uint8 Tensor of shape (N, P)
+
+        Returns
+        -------
+        Tensor of shape (Q, N)
+            Q x P x C small distances are computed once; the rest is looked up.
+        """
+        check_vectors("queries", queries, self.width)
+        self._check_codes(codes)
+        pieces = queries.unflatten(1, (len(self.centres), -1)).transpose(0, 1)
+        table = torch.cdist(pieces, self.centres).square()  # (P, Q, C)
+        total = queries.new_zeros(len(queries), len(codes))
+        for part, column in zip(table, codes.long().T, strict=True):
+            total += part[:, column]  # (Q, N)
+        return total
+
+    def _check_codes(self, codes: Tensor) -> None:
+        parts, centres, _ = self.centres.shape
+        if not isinstance(codes, Tensor) or codes.dtype != torch.uint8:
+            raise ValueError(f"codes={describe(codes)}: a uint8 tensor is needed")
+        if codes.ndim != 2 or codes.shape[1] != parts:
+            raise ValueError(f"codes={describe(codes)} must have shape (N, {parts})")
+        if len(codes) and int(codes.max()) >= centres:
+            raise ValueError(f"codes holds {int(codes.max())}: there is no such centre")

@@ -1,0 +1,123 @@
+"""Sentences as vectors: pull what belongs together close, push the rest away.
+
+Chapter  chapters/components/embeddings.ipynb
+Tests    tests/components/test_embeddings.py
+
+Letters used in this file
+    B  pairs in a batch      d  width of a vector      L  words of a text
+    τ  temperature
+
+References
+    [1] van den Oord et al., "Representation Learning with Contrastive Predictive
+        Coding", 2018, arXiv:1807.03748
+    [2] Kusupati et al., "Matryoshka Representation Learning", 2022, arXiv:2205.13147
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import describe
+from genai_lib.components.embeddings.search import check_vectors, unit_length
+
+
+class TextEncoder(nn.Module):
+    """Add up the vectors of a text's words.
+
+    The direction of the sum says what the text is about. A word whose vector is short
+    counts little, so the weight of each word is learned as well.
+
+    Parameters
+    ----------
+    vocab_size : int
+        Words of the vocabulary.
+    width : int
+        Numbers in a vector, d.
+    """
+
+    def __init__(self, vocab_size: int, width: int) -> None:
+        super().__init__()
+        if vocab_size < 1 or width < 1:
+            raise ValueError(
+                f"vocab_size={vocab_size} and width={width} must be at least 1"
+            )
+        self.words = nn.EmbeddingBag(vocab_size, width, mode="sum")
+        nn.init.normal_(self.words.weight, std=1 / math.sqrt(width))
+
+    def forward(self, texts: Sequence[Tensor]) -> Tensor:
+        """Map B texts, each int64 word ids (L,), to vectors (B, d)."""
+        lengths = torch.tensor([len(text) for text in texts])
+        device = self.words.weight.device
+        starts = (lengths.cumsum(0) - lengths).to(device)
+        return self.words(torch.cat(list(texts)).to(device), starts)
+
+
+def info_nce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor:
+    """Find each partner among all: -log e^{s_ii/τ} / Σ_j e^{s_ij/τ} [1, eq. 4].
+
+    Parameters
+    ----------
+    first, second : floating-point Tensors of shape (B, d)
+        Row i of one belongs to row i of the other; s_ij is the cosine of their angle.
+    temperature : float, default=0.05
+
+    Returns
+    -------
+    scalar Tensor
+        The mean over both directions, in nats; log B if nothing is told apart.
+
+    >>> same = torch.ones(4, 3)
+    >>> info_nce(same, same).exp()
+    tensor(4.)
+    """
+    check_vectors("first", first)
+    check_vectors("second", second, first.shape[1])
+    if first.shape != second.shape or len(first) == 0:
+        raise ValueError(
+            f"first={describe(first)} and second={describe(second)} must be B pairs"
+        )
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be above 0")
+    cosines = unit_length(first, "first") @ unit_length(second, "second").mT  # (B, B)
+    partners = torch.arange(len(first), device=first.device)
+    ways = (cosines / temperature, cosines.mT / temperature)
+    losses = [nn.functional.cross_entropy(way, partners) for way in ways]
+    return sum(losses) / 2
+
+
+def matryoshka_loss(
+    loss: Callable[..., Tensor],
+    *vectors: Tensor,
+    widths: Sequence[int],
+    weights: Sequence[float] | None = None,
+) -> Tensor:
+    """Add up the loss of every prefix, Σ_m c_m L(z_1:m) [2, eq. 1].
+
+    Parameters
+    ----------
+    loss : function of vectors
+        It must accept vectors of any width in `widths`.
+    *vectors : Tensors of shape (..., d)
+        All are cut to the same prefix.
+    widths : sequence of int
+        The nested sizes m, each from 1 to d.
+    weights : sequence of float, default=1 for each width
+        c_m.
+
+    Returns
+    -------
+    scalar Tensor
+    """
+    weights = [1.0] * len(widths) if weights is None else weights
+    width = min((v.shape[-1] for v in vectors), default=0)
+    if not widths or any(not 1 <= m <= width for m in widths):
+        raise ValueError(f"widths={list(widths)} must be from 1 to d={width}")
+    if len(weights) != len(widths):
+        raise ValueError(f"weights={list(weights)} must be as many as {list(widths)}")
+    parts = [
+        weight * loss(*(v[..., :m] for v in vectors))
+        for m, weight in zip(widths, weights, strict=True)
+    ]
+    return torch.stack(parts).sum()
