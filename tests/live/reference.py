@@ -1,10 +1,17 @@
 """What the library says about each live figure: states and the numbers they give."""
 
 import math
+from functools import partial
 from random import Random
 
 import torch
 
+from genai_lib.components.adaptive_temperature import (
+    adaptive_temperature_softmax,
+    inverse_temperature,
+    scalable_softmax,
+    sparsemax,
+)
 from genai_lib.components.attention import attend
 from genai_lib.components.positions import (
     alibi_bias,
@@ -133,6 +140,26 @@ def repaired_pairs_numbers(state):
     }
 
 
+def winner_among_many_numbers(state):
+    items = math.floor(4 * 2 ** (state["items_step"] / 12) + 0.5)
+    logits = torch.zeros(items, dtype=torch.float64)
+    logits[0] = state["gap"]
+    normalizers = {
+        "softmax": softmax,
+        "adaptive": adaptive_temperature_softmax,
+        "SSMax": partial(scalable_softmax, scale=0.43),
+        "sparsemax": sparsemax,
+    }
+    spread = entropy(softmax(logits))
+    return {
+        "winner": normalizers[state["normalizer"]](logits, dim=-1)[0].item(),
+        "softmax": softmax(logits)[0].item(),
+        "bound": min(1.0, math.exp(state["gap"]) / items),
+        "entropy": spread.item(),
+        "β": inverse_temperature(spread).item(),
+    }
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
@@ -140,6 +167,7 @@ LIBRARY = {
     "query_and_keys": query_and_keys_numbers,
     "repaired_pairs": repaired_pairs_numbers,
     "similarity_of_positions": similarity_of_positions_numbers,
+    "winner_among_many": winner_among_many_numbers,
 }
 
 
