@@ -23,6 +23,11 @@ from genai_lib.components.positions import (
     yarn_frequencies,
 )
 from genai_lib.components.softmax import entropy, softmax
+from genai_lib.components.softmax_one import (
+    clipped_softmax,
+    softmax_one,
+    softmax_with_sink,
+)
 from genai_lib.data import load_tokenizer
 from genai_lib.live import attention, positions, repairs
 from genai_lib.live.controls import Choice
@@ -160,6 +165,28 @@ def winner_among_many_numbers(state):
     }
 
 
+def attention_given_away_numbers(state):
+    logits = torch.tensor(
+        [state[f"logit_{key}"] for key in "ABCD"], dtype=torch.float64
+    )
+    logits = logits + state["shift"]
+    powers = (logits - logits.max()).exp()
+    weights = {
+        "softmax": softmax(logits),
+        "softmax_one": softmax_one(logits),
+        "with sink s": softmax_with_sink(logits, float(state["sink"])),
+        "clipped γ": clipped_softmax(logits, float(state["gamma"])),
+        "wrong: m + 1": powers / (1 + powers.sum()),
+    }
+    return {
+        f"{name}, {key}": weight
+        for name, row in weights.items()
+        for key, weight in zip(
+            [*"ABCD", "all"], [*row.tolist(), row.sum().item()], strict=True
+        )
+    }
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
@@ -168,6 +195,7 @@ LIBRARY = {
     "repaired_pairs": repaired_pairs_numbers,
     "similarity_of_positions": similarity_of_positions_numbers,
     "winner_among_many": winner_among_many_numbers,
+    "attention_given_away": attention_given_away_numbers,
 }
 
 
