@@ -1,5 +1,6 @@
 """What the library says about each live figure: states and the numbers they give."""
 
+import json
 import math
 from functools import partial
 from random import Random
@@ -29,6 +30,7 @@ from genai_lib.components.softmax_one import (
     softmax_with_sink,
 )
 from genai_lib.data import load_tokenizer
+from genai_lib.data.next_characters import PATH
 from genai_lib.live import attention, positions, repairs
 from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
@@ -40,6 +42,7 @@ from genai_lib.live.softmax import (
 )
 from genai_lib.live.token_layout import samples
 
+STORED = json.loads(PATH.read_text(encoding="utf-8"))
 FIGURES = {figure.name: figure for figure in (temperature(), logits_and_temperature())}
 
 
@@ -98,6 +101,19 @@ def query_and_keys_numbers(state):
     output, weights = attend(query, points, points, mask)
     numbers = dict(zip(attention.NAMES, weights[0].tolist(), strict=True))
     return numbers | {"output x": output[0, 0].item(), "output y": output[0, 1].item()}
+
+
+def next_character_numbers(state):
+    entry = STORED[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][state["place"] - 1]["options"]:
+        sign = character.replace(" ", "␣")
+        for who, chance in zip(("GPT", "the 5-gram"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
+    for index, who in enumerate(("GPT", "5-gram")):
+        costs = [p["bits"][index] for p in entry["places"][: state["place"]]]
+        numbers[f"{who}, bits per character so far"] = sum(costs) / len(costs)
+    return numbers
 
 
 def similarity_of_positions_numbers(state):
@@ -192,6 +208,7 @@ LIBRARY = {
     "logits_and_temperature": logits_and_temperature_numbers,
     "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
     "query_and_keys": query_and_keys_numbers,
+    "next_character": next_character_numbers,
     "repaired_pairs": repaired_pairs_numbers,
     "similarity_of_positions": similarity_of_positions_numbers,
     "winner_among_many": winner_among_many_numbers,
