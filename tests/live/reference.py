@@ -32,6 +32,8 @@ from genai_lib.components.softmax_one import (
 from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
 from genai_lib.live import attention, positions, repairs
+from genai_lib.genres.inference import Sampling
+from genai_lib.live import attention, inference
 from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
@@ -201,6 +203,22 @@ def attention_given_away_numbers(state):
             [*"ABCD", "all"], [*row.tolist(), row.sum().item()], strict=True
         )
     }
+    }
+
+
+def next_tokens_numbers(state):
+    row = inference.stored()[state["context"]]
+    logits = torch.tensor(list(row.values()), dtype=torch.float64)
+    theta = 10 ** (state["theta_step"] / inference.STEPS_PER_DECADE)
+    cuts = {name: state[name] for name in ("top_k", "top_p", "min_p")}
+    before = Sampling(theta).probabilities(logits)
+    after = Sampling(theta, **cuts).probabilities(logits)
+    numbers = {}
+    for token, old, new in zip(row, before.tolist(), after.tolist(), strict=True):
+        name = f"‘{inference.visible(token)}’"
+        numbers |= {name: new} if new else {f"{name} is cut, it had": old}
+    kept = after > 0
+    return numbers | {"tokens kept": int(kept.sum()), "held": before[kept].sum().item()}
 
 
 LIBRARY = {
@@ -213,6 +231,7 @@ LIBRARY = {
     "similarity_of_positions": similarity_of_positions_numbers,
     "winner_among_many": winner_among_many_numbers,
     "attention_given_away": attention_given_away_numbers,
+    "next_tokens": next_tokens_numbers,
 }
 
 
