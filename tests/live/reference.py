@@ -203,7 +203,6 @@ def attention_given_away_numbers(state):
             [*"ABCD", "all"], [*row.tolist(), row.sum().item()], strict=True
         )
     }
-    }
 
 
 def next_tokens_numbers(state):
