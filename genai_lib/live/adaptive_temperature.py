@@ -25,6 +25,18 @@ LEAST_ENTROPY = 0.5
 SCALE = 0.43
 LARGEST_ENTROPY = 8.4
 HEIGHT = 260
+CAPTION = (
+    "Move n. Left, in blue, the weight of the winner under the chosen normaliser; in "
+    "grey, under softmax, with the simpler of the two bounds on every weight of "
+    "softmax (dashed). Right, the published polynomial (dashed) and the inverse "
+    "temperature that the adaptive softmax takes (green), with a dot at the present "
+    "entropy. Past 5.95 nats it is 1, and adaptive is plain softmax."
+)
+ALT = (
+    "Left: with 128 items and a gap of 5 the winner's weight under adaptive softmax "
+    "is near 1, under softmax about a half. Right: a hump of β over the entropy, "
+    "with a dot on its rising side."
+)
 
 
 def polynomial_at(entropy: str) -> str:
@@ -166,17 +178,7 @@ def winner_among_many() -> LiveFigure:
             "plain": weight_at("items", "1"),
             "bound": bound_at("items"),
         },
-        caption=(
-            "Move n. Left, in blue, the weight of the winner under the chosen "
-            "normaliser; in grey, under softmax, with the bound that no weight of "
-            "softmax can exceed (dashed). Right, the inverse temperature that the "
-            "adaptive softmax takes at this entropy. Past 5.95 nats it is 1, and "
-            "adaptive is plain softmax."
-        ),
-        alt=(
-            "Left: with 128 items and a gap of 5 the winner's weight under adaptive "
-            "softmax is near 1, under softmax about a half. Right: a hump of β over "
-            "the entropy, with a dot on its rising side."
-        ),
+        caption=CAPTION,
+        alt=ALT,
         name="winner_among_many",
     )

@@ -378,6 +378,16 @@ def applied_to_the_weights(z):
     return sharpened(p, inverse_temperature(entropy(p))[:, None])
 
 
+def before_the_scale_of_attention(z):
+    return sharpened(z, inverse_temperature(entropy(softmax(8 * z)))[:, None])
+
+
+def padding_that_counts(z):
+    padded = torch.cat([z, torch.zeros(len(z), 1000, dtype=z.dtype)], dim=-1)
+    weights = adaptive_temperature_softmax(padded)[:, : z.shape[-1]]
+    return weights / weights.sum(-1, keepdim=True)
+
+
 WRONG = [
     coefficients_reversed,
     entropy_in_bits,
@@ -385,6 +395,8 @@ WRONG = [
     no_clamp,
     one_temperature_for_all_rows,
     applied_to_the_weights,
+    before_the_scale_of_attention,
+    padding_that_counts,
 ]
 
 

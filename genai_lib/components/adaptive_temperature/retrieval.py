@@ -41,16 +41,17 @@ def draw_sets(
     """
     check_positive(sets=sets, items=items, classes=classes)
     device = None if generator is None else generator.device
-    shape = (sets, items)
-    priority = torch.rand(*shape, 1, generator=generator, device=device)
+    shape = (sets, items, 1)
+    drawn = torch.zeros(sets, items, 1 + classes, device=device)
+    drawn[..., :1] = torch.rand(shape, generator=generator, device=device)
     kind = torch.randint(classes, shape, generator=generator, device=device)
-    return torch.cat([priority, functional.one_hot(kind, classes)], dim=-1)
+    return drawn.scatter_(-1, 1 + kind, 1.0)
 
 
 def labels_of(sets: Tensor) -> Tensor:
     """Map sets (..., n, 1 + C) to the classes (...) of their largest priorities."""
-    winner = sets[..., 0].argmax(dim=-1, keepdim=True)  # (..., 1)
-    return sets[..., 1:].argmax(dim=-1).gather(-1, winner).squeeze(-1)
+    winner = sets[..., 0].argmax(dim=-1)[..., None, None]  # (..., 1, 1)
+    return sets.take_along_dim(winner, dim=-2)[..., 0, 1:].argmax(dim=-1)
 
 
 class MaxRetrieval(nn.Module):
