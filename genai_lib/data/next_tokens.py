@@ -17,7 +17,7 @@ from genai_lib.data.small_gpt import load_small_gpt
 
 PATH = Path(__file__).with_suffix(".json")
 BEGINNINGS = {
-    "… is fitted. |": "The model is fitted on the training set and then is fitted. ",
+    "… are: ↵↵- |": "The parameters are: \n\n- ",
     "… number of sampl|": "The estimator needs a larger number of sampl",
 }
 SHOWN, DIGITS = 40, 5

@@ -128,6 +128,17 @@ def summary() -> alt.Chart:
     return described(mark, "'tokens kept: ' + datum.count + '; held: ' + datum.held")
 
 
+def sliders(most: int) -> list[Slider]:
+    """Make the sliders of temperature and cuts for up to `most` tokens."""
+    decade = STEPS_PER_DECADE
+    return [
+        Slider("theta_step", "temperature θ", -decade, decade, 1, 0, shows="theta"),
+        Slider("top_k", "top-k", 1, most, 1, most),
+        Slider("top_p", "top-p", 0, 1, 0.01, START_TOP_P),
+        Slider("min_p", "min-p", 0, 1, 0.01, 0),
+    ]
+
+
 def next_tokens(
     contexts: Mapping[str, Mapping[str, float]] | None = None,
 ) -> LiveFigure:
@@ -157,21 +168,7 @@ def next_tokens(
     panel = alt.layer(*bars(), summary(), data=alt.Data(values=rows(contexts)))
     return LiveFigure(
         [panel.properties(title="What may come next", height=HEIGHT)],
-        [
-            Choice("context", "text so far", names, names[0]),
-            Slider(
-                "theta_step",
-                "temperature θ",
-                -STEPS_PER_DECADE,
-                STEPS_PER_DECADE,
-                1,
-                0,
-                shows="theta",
-            ),
-            Slider("top_k", "top-k", 1, most, 1, most),
-            Slider("top_p", "top-p", 0, 1, 0.01, START_TOP_P),
-            Slider("min_p", "min-p", 0, 1, 0.01, 0),
-        ],
+        [Choice("context", "text so far", names, names[0]), *sliders(most)],
         derived={"theta": f"pow(10, theta_step / {STEPS_PER_DECADE})"},
         caption=(
             "Blue tokens may be drawn, grey ones are cut; a red line is what a token "

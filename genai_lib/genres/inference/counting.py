@@ -56,6 +56,7 @@ class CountModel(nn.Module):
 
     p(x | c) = (n(c x) + λ p(x | c')) / (n(c) + λ), where n counts in the training text
     and c' is the context c without its first token.
+    Its tables have no gradient, and stay on the device of the training text.
 
     Parameters
     ----------
