@@ -102,7 +102,7 @@ def bars_panel(entries: Entries, spoken: Sequence[str], piece: str) -> alt.Layer
         alt.X,
         title="probability",
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1]),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1]),
     )
     color = alt.condition("datum.came", alt.value(VERMILION), alt.value(BLUE))
     slim = here.mark_bar(height=11).encode(x=x("p0:Q"), y=y, color=color)
