@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 CONFIG, SINGLE = "config.json", "model.safetensors"
-INDEX = "model.safetensors.index.json"
-WANTED = [CONFIG, SINGLE, INDEX, "model-*.safetensors"]
+INDEX, TOKENIZER = "model.safetensors.index.json", "tokenizer.json"
+WANTED = [CONFIG, SINGLE, INDEX, "model-*.safetensors", TOKENIZER]
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 # Fields that any model may carry and that change no number it computes: notes of the
 # tool that wrote the file, sizes of dropout, ways to call it, settings of generation.
@@ -27,7 +27,7 @@ NOTES = frozenset(
     model_type num_labels output_attentions output_hidden_states output_past prefix
     problem_type return_dict task_specific_params tokenizer_class torchscript
     transformers_version use_bfloat16 use_cache bos_token_id eos_token_id pad_token_id
-    sep_token_id decoder_start_token_id""".split()
+    sep_token_id decoder_start_token_id _num_labels""".split()
 )
 
 

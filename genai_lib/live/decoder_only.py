@@ -3,22 +3,33 @@
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/live/test_decoder_only_figures.py
 
-The numbers are those of genai_lib/data/next_characters.json.
+The numbers of `next_character` are those of genai_lib/data/next_characters.json. Those
+of `next_token` come from whatever model the reader has, such as GPT-2.
 """
 
 import functools
 import json
+from collections.abc import Sequence
 from importlib import resources
 
 import altair as alt
 
+from genai_lib.live.expected_pieces import (
+    CELLS,
+    Entries,
+    averages,
+    letters,
+    options,
+    visible,
+)
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
-CELLS, LINE_HEIGHT = 24, 34
+__all__ = ["next_character", "next_token", "stored", "visible"]
+
+LINE_HEIGHT, HEIGHT = 34, 220
 START = 37
-HEIGHT = 220
-MODELS = ("GPT", "5-gram")
+MODELS = {"GPT": "GPT", "5-gram": "the 5-gram"}
 
 
 @functools.lru_cache(maxsize=1)
@@ -28,80 +39,15 @@ def stored() -> dict[str, dict]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def visible(character: str) -> str:
-    """Give a space a sign."""
-    return character.replace(" ", "␣")
-
-
-def options() -> list[dict]:
-    """List every option at every place."""
-    return [
-        {
-            "passage": name,
-            "place": place,
-            "rank": rank,
-            "option": visible(character),
-            "came": character == entry["text"][place],
-            "gpt": gpt,
-            "gram": gram,
-        }
-        for name, entry in stored().items()
-        for place, expected in enumerate(entry["places"], start=1)
-        for rank, (character, gpt, gram) in enumerate(expected["options"])
-    ]
-
-
-def cells(text: str) -> list[tuple[int, int]]:
-    """Find a column and a line for each character; lines break between words."""
-    found, line, x = [], 0, 0
-    for word in text.replace(" ", " \n").split("\n"):
-        if x + len(word.rstrip()) > CELLS:
-            line, x = line + 1, 0
-        found += [(x + i, line) for i in range(len(word))]
-        x += len(word)
-    return found
-
-
-def letters() -> list[dict]:
-    """Place the characters of the texts in lines, with what each cost."""
-    return [
-        {
-            "passage": name,
-            "place": place,
-            # The sign of no width says: a digit here is no number of the figure.
-            "text": character + "\u200b",
-            "x": x,
-            "y": line,
-            "bits": entry["places"][place - 1]["bits"][0] if place else 0,
-        }
-        for name, entry in stored().items()
-        for place, (character, (x, line)) in enumerate(
-            zip(entry["text"], cells(entry["text"]), strict=True)
-        )
-    ]
-
-
-def averages() -> list[dict]:
-    """Average the bits of all characters up to each place, for both models."""
-    rows = []
-    for name, entry in stored().items():
-        for index, model in enumerate(MODELS):
-            total = 0.0
-            for place, expected in enumerate(entry["places"], start=1):
-                total += expected["bits"][index]
-                row = {"passage": name, "model": model, "place": place}
-                rows.append(row | {"mean": total / place})
-    return rows
-
-
-def text_panel() -> alt.LayerChart:
-    """Show the text: what was read, what comes, and what each character cost."""
-    lines = max(letter["y"] for letter in letters()) + 1
+def text_panel(entries: Entries) -> alt.LayerChart:
+    """Show the text: what was read, what comes, and what each piece cost."""
+    rows = letters(entries)
+    lines = max(row["y"] for row in rows) + 1
     x = alt.Scale(domain=[0, CELLS + 1], nice=False)
     y = alt.Scale(domain=[lines, 0], nice=False)
     chosen = alt.Chart().transform_filter("datum.passage == passage")
     boxes = chosen.transform_calculate(
-        right="datum.x + 1",
+        right="datum.x + datum.cells",
         bottom="datum.y + 1",
         shade="datum.place < place ? min(datum.bits / 8, 1) * 0.75 : 0",
     )
@@ -115,9 +61,19 @@ def text_panel() -> alt.LayerChart:
         .mark_rect(filled=False, stroke=BLUE, strokeWidth=3, aria=False)
         .encode(**at)
     )
-    signs = (
+    return alt.layer(
+        costs, next_one, signs(chosen, x, y), data=alt.Data(values=rows)
+    ).properties(
+        title="The text; red: it cost many bits",
+        height=LINE_HEIGHT * lines,
+    )
+
+
+def signs(chosen: alt.Chart, x: alt.Scale, y: alt.Scale) -> alt.Chart:
+    """Write the pieces of the text; what was not read yet is pale."""
+    return (
         chosen.transform_calculate(
-            middle="datum.x + 0.5",
+            middle="datum.x + datum.cells / 2",
             centre="datum.y + 0.5",
             strength="datum.place < place ? 1 : datum.place == place ? 0.9 : 0.4",
         )
@@ -129,16 +85,10 @@ def text_panel() -> alt.LayerChart:
             opacity=alt.Opacity("strength:Q", scale=None),
         )
     )
-    return alt.layer(
-        costs, next_one, signs, data=alt.Data(values=letters())
-    ).properties(
-        title="The text; red: it cost many bits",
-        height=LINE_HEIGHT * lines,
-    )
 
 
-def bars_panel() -> alt.LayerChart:
-    """Draw the probabilities at the cursor: wide grey bars and slim coloured ones."""
+def bars_panel(entries: Entries, spoken: Sequence[str], piece: str) -> alt.LayerChart:
+    """Draw the probabilities at the cursor; wide grey bars are a second model."""
     here = alt.Chart().transform_filter(
         "datum.passage == passage && datum.place == place"
     )
@@ -152,38 +102,38 @@ def bars_panel() -> alt.LayerChart:
         alt.X,
         title="probability",
         scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1]),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1]),
     )
-    counted = described(
-        here.mark_bar(color=GREY, opacity=0.45, height=26),
-        "'‘' + datum.option + '’ by the 5-gram: ' + datum.gram",
-    ).encode(x=x("gram:Q"), y=y)
-    learned = described(
-        here.mark_bar(height=11),
-        "'‘' + datum.option + '’ by GPT: ' + datum.gpt",
-    ).encode(
-        x=x("gpt:Q"),
-        y=y,
-        color=alt.condition("datum.came", alt.value(VERMILION), alt.value(BLUE)),
-    )
-    return alt.layer(counted, learned, data=alt.Data(values=options())).properties(
-        title="The next character; red: it came", height=HEIGHT
-    )
+    color = alt.condition("datum.came", alt.value(VERMILION), alt.value(BLUE))
+    slim = here.mark_bar(height=11).encode(x=x("p0:Q"), y=y, color=color)
+    wide = here.mark_bar(color=GREY, opacity=0.45, height=26).encode(x=x("p1:Q"), y=y)
+    layers = [
+        described(bars, f"'‘' + datum.option + '’ by {who}: ' + datum.p{index}")
+        for index, (bars, who) in enumerate(zip((slim, wide), spoken, strict=False))
+    ]
+    return alt.layer(
+        *reversed(layers), data=alt.Data(values=options(entries))
+    ).properties(title=f"The next {piece}; red: it came", height=HEIGHT)
 
 
-def averages_panel() -> alt.LayerChart:
-    """Draw the bits per character so far, with a dot for each model."""
-    x = alt.X("place:Q", title="characters read", scale=alt.Scale(nice=False))
-    y = alt.Y("mean:Q", title="bits per character", scale=alt.Scale(domain=[0, 8]))
+def averages_panel(
+    entries: Entries, models: Sequence[str], piece: str
+) -> alt.LayerChart:
+    """Draw the bits per piece so far, with a dot for each model."""
+    rows = averages(entries, models)
+    top = max(8, *(row["mean"] for row in rows if row["place"] > 2))
+    x = alt.X("place:Q", title=f"{piece}s read", scale=alt.Scale(nice=False))
+    y = alt.Y(
+        "mean:Q", title=f"bits per {piece}", scale=alt.Scale(domain=[0, round(top)])
+    )
+    colors, dashes = [BLUE, GREY][: len(models)], [[1, 0], [5, 3]][: len(models)]
     color = alt.Color(
         "model:N",
-        scale=alt.Scale(domain=list(MODELS), range=[BLUE, GREY]),
+        scale=alt.Scale(domain=list(models), range=colors),
         legend=alt.Legend(title=None, orient="top-right"),
     )
     dash = alt.StrokeDash(
-        "model:N",
-        scale=alt.Scale(domain=list(MODELS), range=[[1, 0], [5, 3]]),
-        legend=None,
+        "model:N", scale=alt.Scale(domain=list(models), range=dashes), legend=None
     )
     chosen = alt.Chart().transform_filter("datum.passage == passage")
     lines = chosen.mark_line(clip=True, aria=False).encode(
@@ -193,11 +143,19 @@ def averages_panel() -> alt.LayerChart:
         chosen.transform_filter("datum.place == place").mark_point(
             filled=True, size=110, opacity=1, clip=True
         ),
-        "datum.model + ', bits per character so far: ' + datum.mean",
+        f"datum.model + ', bits per {piece} so far: ' + datum.mean",
     ).encode(x=x, y=y, color=color)
-    return alt.layer(lines, dots, data=alt.Data(values=averages())).properties(
-        title="Bits per character so far", height=HEIGHT
+    return alt.layer(lines, dots, data=alt.Data(values=rows)).properties(
+        title=f"Bits per {piece} so far", height=HEIGHT
     )
+
+
+def controls(entries: Entries, piece: str, start: int) -> list:
+    """Make a cursor, which stops where the shortest text does, and a choice of text."""
+    names = tuple(entries)
+    last = min(len(entry["places"]) for entry in entries.values())
+    cursor = Slider("place", f"{piece}s read", 1, last, 1, min(start, last))
+    return [cursor, Choice("passage", "sentence", names, names[0])]
 
 
 def next_character() -> LiveFigure:
@@ -209,14 +167,13 @@ def next_character() -> LiveFigure:
         Its numbers are "‘e’ by GPT" and "‘e’ by the 5-gram" for each option, and for
         both models "bits per character so far".
     """
-    names = tuple(stored())
-    last = len(stored()[names[0]]["places"])
     return LiveFigure(
-        [text_panel(), bars_panel(), averages_panel()],
         [
-            Slider("place", "characters read", 1, last, 1, START),
-            Choice("passage", "sentence", names, names[0]),
+            text_panel(stored()),
+            bars_panel(stored(), tuple(MODELS.values()), "character"),
+            averages_panel(stored(), tuple(MODELS), "character"),
         ],
+        controls(stored(), "character", START),
         caption=(
             "Move the cursor through a sentence that neither model has seen. The slim "
             "bars are a small GPT, the grey ones count what followed the last four "
@@ -229,4 +186,36 @@ def next_character() -> LiveFigure:
             "per character up to the cursor."
         ),
         name="next_character",
+    )
+
+
+def next_token(entries: Entries, model: str) -> LiveFigure:
+    """Walk along texts and see what one model, such as GPT-2, expects.
+
+    Parameters
+    ----------
+    entries : mapping of str to the pieces of a text and what was expected
+        See `genai_lib.data.public_gpt.expectations`.
+    model : str
+        Its name.
+
+    Returns
+    -------
+    LiveFigure
+        Its numbers are "‘e’ by GPT-2" for each option, and "GPT-2, bits per token so
+        far".
+    """
+    return LiveFigure(
+        [
+            text_panel(entries),
+            bars_panel(entries, (model,), "token"),
+            averages_panel(entries, (model,), "token"),
+        ],
+        controls(entries, "token", START),
+        caption=f"Move the cursor and see which tokens {model} expects next.",
+        alt=(
+            "A text with a cursor, bars for the most probable next tokens under "
+            f"{model}, and a curve of the average bits per token up to the cursor."
+        ),
+        name="next_token",
     )

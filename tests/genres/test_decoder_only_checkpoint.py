@@ -64,6 +64,27 @@ def test_a_checkpoint_of_transformers_gives_its_numbers(tmp_path, sizes):
     assert not model.training and all(p.requires_grad for p in model.parameters())
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("sizes", ODD.values(), ids=ODD)
+def test_greedy_text_is_exactly_that_of_transformers(tmp_path, sizes):
+    reference = reference_model(**sizes)
+    reference.generation_config.eos_token_id = None
+    reference.save_pretrained(tmp_path)
+    model, prompt = GPT.from_pretrained(tmp_path), torch.randint(13, (2, 3))
+    wanted = reference.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        max_new_tokens=6,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    tokens, unread, cache = prompt, prompt, model.new_cache()
+    for _ in range(6):
+        unread = model(unread, cache=cache)[:, -1:].argmax(-1)
+        tokens = torch.cat([tokens, unread], dim=1)
+    assert tokens.equal(wanted)
+
+
 @pytest.mark.parametrize("untied", [False, True])
 def test_several_files_are_read_as_one(tmp_path, untied):
     reference = reference_model(**ODD["small"], untied=untied)
@@ -119,6 +140,28 @@ def test_only_what_fits_gpt2_is_written(tmp_path):
     with pytest.raises(ValueError, match="only softmax and learned positions"):
         model.save_pretrained(tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_fields_of_the_files_of_the_hub_are_known(folder):
+    """Those of gpt2, gpt2-medium and distilgpt2 that transformers writes no more."""
+    task = {"text-generation": {"do_sample": True, "max_length": 50}}
+    edit_config(
+        folder,
+        n_ctx=9,
+        n_special=0,
+        predict_special_tokens=True,
+        output_past=True,
+        _num_labels=1,
+        id2label={"0": "LABEL_0"},
+        label2id={"LABEL_0": 0},
+        summary_activation=None,
+        summary_first_dropout=0.1,
+        summary_proj_to_labels=True,
+        summary_type="cls_index",
+        summary_use_proj=True,
+        task_specific_params=task,
+    )
+    assert GPT.from_pretrained(folder).config.width == 12
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ HEAD = "lm_head.weight"
 PACKED = [f"attention.to_{name}" for name in ("query", "key", "value")]
 # Masks that old files store beside the weights.
 MASKS = r"h\.\d+\.attn\.(bias|masked_bias)"
+# What old files say and no program reads.
+OLD = ("n_special", "predict_special_tokens")
 DROPOUTS = ("attn_pdrop", "embd_pdrop", "resid_pdrop")
 SUMMARY = ("activation", "first_dropout", "proj_to_labels", "type", "use_proj")
 
@@ -61,7 +63,8 @@ def read_config(folder: Path) -> GPTConfig:
         epsilon=fields.fraction("layer_norm_epsilon", 1e-5),
         tied=fields.choice("tie_word_embeddings", [True, False], default=True),
     )
-    fields.ignore("is_decoder", *DROPOUTS, *(f"summary_{name}" for name in SUMMARY))
+    summary = [f"summary_{name}" for name in SUMMARY]
+    fields.ignore("is_decoder", *OLD, *DROPOUTS, *summary)
     fields.finish()
     return config
 
