@@ -67,49 +67,69 @@ def derived() -> dict[str, str]:
     return parameters | {"all": "[plain, one, sunk, cut, wrong]"}
 
 
-def mass_panel() -> alt.LayerChart:
-    """Draw one bar for each normaliser: its weights side by side, and their sum."""
-    names = list(NORMALIZERS)
-    y = alt.Y("name:N", title=None, sort=names)
-    axis = alt.Axis(values=[0, 0.5, 1], grid=False)
-    scale = alt.Scale(domain=[0, 1.25])
+def mass_axis() -> alt.X:
+    """Make the axis of the bars, with room for a number behind the longest."""
+    return alt.X(
+        "mass:Q",
+        title="attention",
+        stack="zero",
+        scale=alt.Scale(domain=[0, 1.25]),
+        axis=alt.Axis(values=[0, 0.5, 1], grid=False),
+    )
+
+
+def mass_bars() -> alt.Chart:
+    """Draw one bar for each normaliser: its weights side by side."""
     rows = [
         {"place": place, "index": index, "name": name, "key": key}
-        for place, name in enumerate(names)
+        for place, name in enumerate(NORMALIZERS)
         for index, key in enumerate(KEYS)
     ]
-    bar = (
+    bars = (
         alt.Chart(alt.Data(values=rows))
-        .transform_calculate(weight="all[datum.place][datum.index]")
+        .transform_calculate(mass="all[datum.place][datum.index]")
         .mark_bar(height={"band": 0.7})
         .encode(
-            x=alt.X(
-                "weight:Q", title="attention", stack="zero", scale=scale, axis=axis
-            ),
-            y=y,
+            x=mass_axis(),
+            y=alt.Y("name:N", title=None, sort=list(NORMALIZERS)),
             order="index:Q",
             color=alt.Color(
                 "key:N", title="key", scale=alt.Scale(domain=list(KEYS), range=COLOURS)
             ).legend(orient="top"),
         )
     )
-    sums = [{"place": place, "name": name} for place, name in enumerate(names)]
+    return described(bars, "datum.name + ', ' + datum.key + ': ' + datum.mass")
+
+
+def mass_panel() -> alt.LayerChart:
+    """Draw the bars, and behind each the sum of its weights."""
+    sums = [{"place": place, "name": name} for place, name in enumerate(NORMALIZERS)]
     text = (
         alt.Chart(alt.Data(values=sums))
         .transform_calculate(mass=sum_of("all[datum.place]", COUNT))
         .transform_calculate(shown="format(datum.mass, '.3~f')")
         .mark_text(align="left", dx=5)
         .encode(
-            x=alt.X("mass:Q", title="attention", scale=scale, axis=axis),
-            y=y,
+            x=mass_axis(),
+            y=alt.Y("name:N", title=None, sort=list(NORMALIZERS)),
             text="shown:N",
         )
     )
-    weights = "datum.name + ', ' + datum.key + ': ' + datum.weight"
-    masses = "datum.name + ', all: ' + datum.mass"
-    return alt.layer(described(bar, weights), described(text, masses)).properties(
+    sums_described = described(text, "datum.name + ', all: ' + datum.mass")
+    return alt.layer(mass_bars(), sums_described).properties(
         title="Attention of one query to four keys", height=HEIGHT
     )
+
+
+def mass_curves() -> dict[str, str]:
+    """Write, by colour, the mass of three normalisers when all logits rise by `at`."""
+    # The sum of exponentials, when all logits are raised by `at` and not by `shift`.
+    total = f"({sum_of('powers', COUNT)} * exp(peak - shift + datum.at))"
+    return {
+        GREY: "1",
+        BLUE: f"{total} / ({total} + 1)",
+        VERMILION: sum_of("wrong", COUNT),
+    }
 
 
 def shift_panel() -> alt.LayerChart:
@@ -122,18 +142,11 @@ def shift_panel() -> alt.LayerChart:
     )
     y = alt.Y("mass:Q", title=None, scale=alt.Scale(domain=[0, 1.08], nice=False))
     steps = alt.Chart(alt.sequence(LOWEST, HIGHEST + 0.01, 0.1, as_="at"))
-    # The sum of exponentials, when all logits are raised by `at` and not by `shift`.
-    total = f"({sum_of('powers', COUNT)} * exp(peak - shift + datum.at))"
-    curves = {
-        GREY: "1",
-        BLUE: f"{total} / ({total} + 1)",
-        VERMILION: sum_of("wrong", COUNT),
-    }
     lines = [
         steps.transform_calculate(mass=text)
         .mark_line(color=colour, aria=False)
         .encode(x=x, y=y)
-        for colour, text in curves.items()
+        for colour, text in mass_curves().items()
     ]
     masses = {"plain": GREY, "one": BLUE, "wrong": VERMILION}
     dots = [

@@ -188,6 +188,17 @@ def test_gradient_with_masks_equals_that_of_one_more_logit():
     assert (found[0][2] == 0).all()
 
 
+@pytest.mark.parametrize("level", [-200.0, -1e30])
+def test_the_sink_is_shifted_too_so_low_logits_leave_its_gradient_finite(level):
+    z = torch.full((2, 3), level, requires_grad=True)
+    sink = torch.zeros(2, 1, requires_grad=True)
+    weights = softmax_with_sink(z, sink)
+    assert (weights == 0).all()
+    weights.sum().backward()
+    assert (sink.grad == 0).all()
+    assert (z.grad == 0).all()
+
+
 def test_clipping_stops_the_gradient_of_small_weights():
     z = row_of([0.0, 0.0, 3.0, 2.5]).requires_grad_()
     clipped = clipped_softmax(z, gamma=-0.1)

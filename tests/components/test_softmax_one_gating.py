@@ -37,7 +37,7 @@ def test_open_gates_leave_attention_as_it_is():
     gated, plain = GatedAttention(8, 2), MultiHeadAttention(8, 2)
     plain.load_state_dict(
         {
-            name.replace("join_heads", "to_output"): weight
+            name: weight
             for name, weight in gated.state_dict().items()
             if not name.startswith("to_gate")
         }
@@ -63,7 +63,7 @@ def test_each_head_and_position_has_its_own_gate():
             x @ gated.to_gate.weight[head] + gated.to_gate.bias[head]
         )
         heads.append(found * opened[..., None])
-    assert_close(gated(x), gated.join_heads(torch.cat(heads, dim=-1)))
+    assert_close(gated(x), gated.to_output(torch.cat(heads, dim=-1)))
 
 
 def test_closed_gates_give_nothing_but_the_bias():

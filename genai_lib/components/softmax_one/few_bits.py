@@ -3,7 +3,7 @@
 Each function returns a changed copy of a model.
 
 Chapter  chapters/components/softmax_one.ipynb
-Tests    tests/components/test_softmax_one_few_bits.py
+Tests    tests/components/test_softmax_one_outliers.py
 
 References
     [1] Xiao et al., "SmoothQuant", 2023, arXiv:2211.10438

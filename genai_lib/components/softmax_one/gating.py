@@ -92,8 +92,6 @@ class GatedAttention(MultiHeadAttention):
             raise ValueError(f"opening={opening!r} must be above 0 and below 1")
         self.to_gate = nn.Linear(width, heads)
         nn.init.constant_(self.to_gate.bias, math.log(opening / (1 - opening)))
-        # The gate stands between the heads and the map that joins them.
-        self.join_heads, self.to_output = self.to_output, nn.Identity()
 
     def forward(
         self,
@@ -105,10 +103,7 @@ class GatedAttention(MultiHeadAttention):
         cache: KeyValueCache | None = None,
     ) -> Tensor:
         """Map (B, Q, D) to (B, Q, D); the arguments are those of the base class."""
-        found = (
-            super()
-            .forward(x, memory, mask=mask, positions=positions, cache=cache)
-            .unflatten(-1, (self.heads, -1))
-        )  # (B, Q, heads, d)
-        passed = gate(found, self.to_gate(x).unsqueeze(-1))
-        return self.join_heads(passed.flatten(-2))  # (B, Q, D)
+        found = self.mix(x, memory, mask=mask, positions=positions, cache=cache)
+        opened = self.to_gate(x).mT.unsqueeze(-1)  # (B, heads, Q, 1)
+        passed = gate(found, opened).transpose(-3, -2)  # (B, Q, heads, d)
+        return self.to_output(passed.flatten(-2))  # (B, Q, D)
