@@ -67,6 +67,24 @@ def test_scores_are_those_of_transformers(seed):
     assert found == pytest.approx(made.sequences_scores.tolist(), abs=1e-5)
 
 
+def test_as_many_are_carried_on_when_one_ends():
+    """After the end (0.5), b (0.3) and c (0.2) go on, and c ends at 0.2."""
+    end, b, c, d, e = range(1, 6)
+    chances = torch.zeros(6, 6)
+    chances[0, [end, b, c]] = torch.tensor([0.5, 0.3, 0.2])
+    chances[b, [d, e]] = 0.5
+    chances[c, end] = 1.0
+    model = nn.Module()
+    model.forward = lambda tokens, *, cache: chances.log()[tokens]
+    model.new_cache = lambda: ModelCache(1)
+
+    options = {"length_penalty": 0, "end_token": end}
+    found = beam_search(model, torch.tensor([0]), 2, 2, **options)
+
+    assert [beam.tokens.tolist() for beam in found] == [[end], [c, end]]
+    assert [math.exp(beam.score) for beam in found] == pytest.approx([0.5, 0.2])
+
+
 def test_one_beam_is_greedy_and_all_beams_are_the_best_text():
     model, prompt = small_gpt(vocab_size=4), torch.tensor([1, 2])
     greedy = beam_search(model, prompt, 3, beams=1)[0]
