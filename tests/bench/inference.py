@@ -9,6 +9,7 @@ import warnings
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.utils import logging
 
 from genai_lib.genres.decoder_only import GPT
 from genai_lib.genres.inference import generate
@@ -66,6 +67,7 @@ def main() -> None:
     """Print milliseconds of ours and of transformers, and their ratio."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    logging.disable_progress_bar()
     print(f"{'greedy, with a cache':<48}{'ours':>12}{'transformers':>12}  ratio")
     for batch, new, *sizes in SHAPES:
         reference, model = twins(new, *sizes)

@@ -48,9 +48,11 @@ def test_beams_with_an_end_are_those_of_transformers(early_stopping, length_pena
         assert (wanted[len(best) :] == 0).all()
 
 
-def test_scores_are_those_of_transformers():
-    reference, model = twins(eos=4)
-    prompt = torch.randint(11, (1, 3))
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_those_of_transformers(seed):
+    """Of all finished texts: where many end, K must be left to be carried on."""
+    reference, model = twins(eos=4, seed=seed, vocab_size=6)
+    prompt = torch.randint(6, (1, 3))
     made = reference.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
@@ -63,6 +65,24 @@ def test_scores_are_those_of_transformers():
     )
     found = [beam.score for beam in beam_search(model, prompt[0], 9, end_token=4)]
     assert found == pytest.approx(made.sequences_scores.tolist(), abs=1e-5)
+
+
+def test_as_many_are_carried_on_when_one_ends():
+    """After the end (0.5), b (0.3) and c (0.2) go on, and c ends at 0.2."""
+    end, b, c, d, e = range(1, 6)
+    chances = torch.zeros(6, 6)
+    chances[0, [end, b, c]] = torch.tensor([0.5, 0.3, 0.2])
+    chances[b, [d, e]] = 0.5
+    chances[c, end] = 1.0
+    model = nn.Module()
+    model.forward = lambda tokens, *, cache: chances.log()[tokens]
+    model.new_cache = lambda: ModelCache(1)
+
+    options = {"length_penalty": 0, "end_token": end}
+    found = beam_search(model, torch.tensor([0]), 2, 2, **options)
+
+    assert [beam.tokens.tolist() for beam in found] == [[end], [c, end]]
+    assert [math.exp(beam.score) for beam in found] == pytest.approx([0.5, 0.2])
 
 
 def test_one_beam_is_greedy_and_all_beams_are_the_best_text():
