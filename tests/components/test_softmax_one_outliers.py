@@ -155,6 +155,8 @@ def test_smoothing_repairs_a_product_with_an_outlier():
 @pytest.fixture
 def model():
     blocks = [TransformerBlock(MultiHeadAttention(8, 2), FeedForward(8))]
+    for norm in (blocks[0].attention_norm, blocks[0].feed_forward_norm):
+        norm.bias.data.normal_()  # a new norm has none, which would hide an error
     return TextModel(11, 8, blocks).eval()
 
 
