@@ -88,7 +88,8 @@ def bars() -> list[alt.Chart]:
     """Draw what is kept in blue, what is cut in grey, and where each was before."""
     x = alt.X(
         "sign:N",
-        sort=alt.SortField("place"),
+        # Layers share an order only when it is one of the least or the largest.
+        sort=alt.EncodingSortField("place", op="min"),
         title="next token, the likeliest first",
         axis=alt.Axis(labelAngle=0, labelFont="monospace", ticks=False, grid=False),
     )

@@ -208,7 +208,8 @@ def next_tokens_numbers(state):
     row = inference.stored()[state["context"]]
     logits = torch.tensor(list(row.values()), dtype=torch.float64)
     theta = 10 ** (state["theta_step"] / inference.STEPS_PER_DECADE)
-    cuts = {name: state[name] for name in ("top_k", "top_p", "min_p")}
+    cuts = {"top_p": state["top_p"], "min_p": state["min_p"]}
+    cuts["top_k"] = int(state["top_k"])
     before = Sampling(theta).probabilities(logits)
     after = Sampling(theta, **cuts).probabilities(logits)
     numbers = {}
