@@ -30,7 +30,9 @@ SUBSETS = [TERMS, ("c2c",), ("c2p",), ("p2c",), ("c2c", "c2p"), ("c2c", "p2c")]
 KINDS = [DebertaAttention, PrintedDebertaAttention]
 
 
-def make(kind=DebertaAttention, width=12, heads=3, reach=3, max_distance=None, **options):
+def make(
+    kind=DebertaAttention, width=12, heads=3, reach=3, max_distance=None, **options
+):
     """Make an attention whose every weight shows in its output."""
     norm = nn.LayerNorm if options.pop("normed", False) else nn.Identity
     positions = RelativePositions(width, reach, max_distance, norm)

@@ -117,7 +117,9 @@ def test_the_loss_of_hidden_tokens_trains_every_parameter():
 def test_it_learns_one_batch_by_heart():
     model = Deberta(DebertaConfig(**SIZES | {"width": 24, "layers": 1}))
     batch = mask_tokens(torch.randint(10, (4, 9)), 10, 11, rate=0.3)
-    history = fit(model, iter([batch] * 150), masked_loss, steps=150, learning_rate=1e-2)
+    history = fit(
+        model, iter([batch] * 150), masked_loss, steps=150, learning_rate=1e-2
+    )
     assert history.losses[-1] < 0.1 < history.losses[0]
 
 

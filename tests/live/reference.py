@@ -31,14 +31,19 @@ from genai_lib.components.softmax_one import (
 )
 from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
-from genai_lib.live import attention, positions, repairs
 from genai_lib.genres.disentangled_attention import (
     content_to_position,
     position_to_content,
     relative_rows,
 )
 from genai_lib.genres.inference import Sampling
-from genai_lib.live import attention, disentangled_attention, inference
+from genai_lib.live import (
+    attention,
+    disentangled_attention,
+    inference,
+    positions,
+    repairs,
+)
 from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (

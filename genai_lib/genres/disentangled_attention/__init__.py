@@ -17,7 +17,8 @@ from genai_lib.genres.disentangled_attention.buckets import (
     relative_rows,
 )
 from genai_lib.genres.disentangled_attention.config import DebertaConfig
-from genai_lib.genres.disentangled_attention.model import Deberta, decode
+from genai_lib.genres.disentangled_attention.decoder import decode
+from genai_lib.genres.disentangled_attention.model import Deberta
 
 __all__ = [
     "TERMS",

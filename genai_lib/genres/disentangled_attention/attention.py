@@ -119,7 +119,9 @@ class DebertaAttention(MultiHeadAttention):
         self.share = 1 / math.sqrt(len(terms) * (width // heads))
         self.scale = self.share if "c2c" in terms else 0.0
         own = (term for term in ("c2p", "p2c") if term in terms and not shared)
-        self.position_maps = nn.ModuleDict({term: nn.Linear(width, width) for term in own})
+        self.position_maps = nn.ModuleDict(
+            {term: nn.Linear(width, width) for term in own}
+        )
 
     def position_key(self) -> Tensor:
         """Compute K^r, of shape (heads, 2k, d)."""
@@ -130,7 +132,7 @@ class DebertaAttention(MultiHeadAttention):
         return self._of_positions("p2c", self.to_query)
 
     def rows_of_contents(self, positions: Tensor, key_positions: Tensor) -> Tensor:
-        """Return the row of Q^r for each pair (Q, K): δ(i, j), as in the code of [1]."""
+        """Return the row of Q^r for each pair (Q, K): δ(i, j), as in the code."""
         return self.scheme.rows(positions, key_positions)
 
     def score_bias(
@@ -190,9 +192,9 @@ class DebertaAttention(MultiHeadAttention):
         bias = self.score_bias(query, key, positions, positions)
         if self.normalize is softmax:
             return attend_fast(query, key, value, mask, bias, scale=self.scale)
-        return attend(
-            query, key, value, mask, self.normalize, bias, scale=self.scale
-        )[0]
+        return attend(query, key, value, mask, self.normalize, bias, scale=self.scale)[
+            0
+        ]
 
     def _of_positions(self, term: str, shared: nn.Linear) -> Tensor:
         own = self.position_maps[term] if term in self.position_maps else shared

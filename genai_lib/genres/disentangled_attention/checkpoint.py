@@ -48,7 +48,7 @@ def load(name: str | Path) -> tuple[DebertaConfig, dict[str, Tensor]]:
 
 
 def read_config(folder: Path) -> tuple[dict, bool | None]:
-    """Read the fields of a `DebertaConfig`, and which head there is, if that is said."""
+    """Read the fields of a `DebertaConfig`, and which head there is, if it is said."""
     fields = Fields(folder, "deberta-v2")
     width, heads = fields.number("hidden_size"), fields.number("num_attention_heads")
     context = fields.number("max_position_embeddings")
@@ -109,45 +109,53 @@ def layout(config: DebertaConfig) -> Iterator[tuple[list[str], str, tuple[int, .
 
     The table of distances has a name in every attention, as they share it.
     """
-    width, hidden, blocks = config.width, config.hidden, range(config.layers)
-    places = ["positions"] + [f"blocks.{i}.attention.scheme" for i in blocks]
-    norms = {"embedding_norm": "embeddings.LayerNorm"}
-    maps = {}
-    for i in blocks:
-        ours, theirs = f"blocks.{i}.attention.", f"encoder.layer.{i}.attention."
-        for name in ("query", "key", "value"):
-            maps[f"{ours}to_{name}"] = (f"{theirs}self.{name}_proj", width, width)
-        own = {"c2p": "pos_key_proj", "p2c": "pos_query_proj"}
-        for term in set(config.terms) & set(own) if not config.shared else ():
-            maps[f"{ours}position_maps.{term}"] = (
-                f"{theirs}self.{own[term]}",
-                width,
-                width,
-            )
-        maps[f"{ours}to_output"] = (f"{theirs}output.dense", width, width)
-        ours, theirs = f"blocks.{i}.feed_forward", f"encoder.layer.{i}."
-        maps[f"{ours}.to_hidden"] = (f"{theirs}intermediate.dense", hidden, width)
-        maps[f"{ours}.to_output"] = (f"{theirs}output.dense", width, hidden)
-        norms[f"blocks.{i}.attention_norm"] = f"{theirs}attention.output.LayerNorm"
-        norms[f"{ours}_norm"] = f"{theirs}output.LayerNorm"
-    yield ["embedding.weight"], "embeddings.word_embeddings.weight", (
-        config.vocab_size,
-        width,
-    )
-    table = "embeddings.position_embeddings.weight"
+    width = config.width
+    blocks = [f"blocks.{i}.attention.scheme" for i in range(config.layers)]
+    words = (config.vocab_size, width)
+    yield ["embedding.weight"], "embeddings.word_embeddings.weight", words
     if config.absolute == "input":
-        yield ["absolute.table.weight"], table, (config.context, width)
-    names = [f"{place}.table.weight" for place in places]
-    yield names, "encoder.rel_embeddings.weight", (2 * config.reach, width)
-    for ours, (theirs, outputs, inputs) in maps.items():
-        yield [f"{ours}.weight"], f"{theirs}.weight", (outputs, inputs)
-        yield [f"{ours}.bias"], f"{theirs}.bias", (outputs,)
+        theirs = "embeddings.position_embeddings.weight"
+        yield ["absolute.table.weight"], theirs, (config.context, width)
+    parts = {("table.weight", "rel_embeddings.weight"): (2 * config.reach, width)}
+    for kind in ("weight", "bias") if config.normed else ():
+        parts[f"norm.{kind}", f"LayerNorm.{kind}"] = (width,)
+    for (ours, theirs), shape in parts.items():
+        names = [f"{place}.{ours}" for place in ("positions", *blocks)]
+        yield names, f"encoder.{theirs}", shape
     for kind in ("weight", "bias"):
-        for ours, theirs in norms.items():
+        for ours, theirs in _norms(config):
             yield [f"{ours}.{kind}"], f"{theirs}.{kind}", (width,)
-        if config.normed:
-            names = [f"{place}.norm.{kind}" for place in places]
-            yield names, f"encoder.LayerNorm.{kind}", (width,)
+        for ours, (theirs, *shape) in _maps(config).items():
+            shape = tuple(shape if kind == "weight" else shape[:1])
+            yield [f"{ours}.{kind}"], f"{theirs}.{kind}", shape
+
+
+def _norms(config: DebertaConfig) -> Iterator[tuple[str, str]]:
+    yield "embedding_norm", "embeddings.LayerNorm"
+    for i in range(config.layers):
+        theirs = f"encoder.layer.{i}."
+        yield f"blocks.{i}.attention_norm", f"{theirs}attention.output.LayerNorm"
+        yield f"blocks.{i}.feed_forward_norm", f"{theirs}output.LayerNorm"
+
+
+def _maps(config: DebertaConfig) -> dict[str, tuple[str, int, int]]:
+    """Return the name in the file, outputs and inputs of each linear map."""
+    width, hidden, found = config.width, config.hidden, {}
+    own = {"c2p": "pos_key_proj", "p2c": "pos_query_proj"}
+    for i in range(config.layers):
+        ours, theirs = f"blocks.{i}.attention.", f"encoder.layer.{i}."
+        inside = f"{theirs}attention.self."
+        for name in ("query", "key", "value"):
+            found[f"{ours}to_{name}"] = (f"{inside}{name}_proj", width, width)
+        for term in own if not config.shared else ():
+            if term in config.terms:
+                place = f"{ours}position_maps.{term}"
+                found[place] = (f"{inside}{own[term]}", width, width)
+        found[f"{ours}to_output"] = (f"{theirs}attention.output.dense", width, width)
+        ours = f"blocks.{i}.feed_forward."
+        found[f"{ours}to_hidden"] = (f"{theirs}intermediate.dense", hidden, width)
+        found[f"{ours}to_output"] = (f"{theirs}output.dense", width, hidden)
+    return found
 
 
 def _number_or_none(fields: Fields, name: str) -> int | None:
@@ -159,7 +167,9 @@ def _number_or_none(fields: Fields, name: str) -> int | None:
 
 def _find_head(tensors: Tensors, legacy: bool | None) -> str | None:
     """Return how the names of the head begin; None if there is none."""
-    found = [h for h in (LEGACY, RELEASED) if any(n.startswith(h) for n in tensors.left)]
+    found = [
+        h for h in (LEGACY, RELEASED) if any(n.startswith(h) for n in tensors.left)
+    ]
     wanted = {True: LEGACY, False: RELEASED}.get(legacy)
     if len(found) > 1 or (found and wanted and found != [wanted]):
         raise ValueError(

@@ -24,6 +24,7 @@ from genai_lib.genres.disentangled_attention.attention import DebertaAttention
 from genai_lib.genres.disentangled_attention.buckets import RelativePositions
 from genai_lib.genres.disentangled_attention.checkpoint import load
 from genai_lib.genres.disentangled_attention.config import DebertaConfig
+from genai_lib.genres.disentangled_attention.decoder import decode
 
 DECODINGS = 2
 
@@ -222,37 +223,6 @@ class Deberta(nn.Module):
             raise ValueError(
                 f"mask={describe(mask)} must be boolean, of shape {tuple(tokens.shape)}"
             )
-
-
-def decode(
-    block: PostNormBlock, query: Tensor, memory: Tensor, times: int, **seen
-) -> Tensor:
-    """Let one block answer queries again and again, always about one memory [1, §3.2].
-
-    Parameters
-    ----------
-    block : PostNormBlock
-        Its attention compares `query` with `memory`.
-    query : Tensor of shape (B, T, D)
-        Of the first time; then what the block made of it.
-    memory : Tensor of shape (B, T, D)
-        What keys and values are made of.
-    times : int
-    **seen
-        `mask` and `positions` of the attention.
-
-    Returns
-    -------
-    Tensor of shape (B, T, D)
-    """
-    for _ in range(times):
-        query = block.join(
-            query,
-            lambda asked: block.attention(asked, memory, **seen),
-            block.attention_norm,
-        )
-        query = block.join(query, block.feed_forward, block.feed_forward_norm)
-    return query
 
 
 class _Activation(nn.Module):
