@@ -51,42 +51,49 @@ def read_config(folder: Path) -> tuple[dict, bool | None]:
     """Read the fields of a `DebertaConfig`, and which head there is, if it is said."""
     fields = Fields(folder, "deberta-v2")
     width, heads = fields.number("hidden_size"), fields.number("num_attention_heads")
-    context = fields.number("max_position_embeddings")
-    farthest = _number_or_none(fields, "max_relative_positions") or context
-    buckets = _number_or_none(fields, "position_buckets")
     for option, supported in {
-        "type_vocab_size": [0],
-        "conv_kernel_size": [0],
-        "embedding_size": [width],
-        "attention_head_size": [width // heads],
+        "type_vocab_size": 0,
+        "conv_kernel_size": 0,
+        "embedding_size": width,
+        "attention_head_size": width // heads,
     }.items():
-        fields.choice(option, supported, default=supported[0])
-    fields.choice("relative_attention", [True], default=False)
-    listed = [text.split("|") for text in TERM_LISTS if text] + [[]]
-    terms = fields.choice("pos_att_type", [*TERM_LISTS, *listed], default=None)
-    input_too = fields.choice("position_biased_input", [True, False], default=True)
-    norm = fields.choice("norm_rel_ebd", ["none", "layer_norm"], default="none")
+        fields.choice(option, [supported], default=supported)
     settings = {
         "vocab_size": fields.number("vocab_size"),
-        "context": context,
         "width": width,
         "heads": heads,
         "layers": fields.number("num_hidden_layers"),
         "hidden": fields.number("intermediate_size"),
-        "reach": buckets or farthest,
-        "max_distance": farthest if buckets else None,
-        "terms": TERM_LISTS["|".join(terms) if isinstance(terms, list) else terms],
-        "absolute": "input" if input_too else "none",
-        "shared": fields.choice("share_att_key", [True, False], default=False),
-        "normed": norm == "layer_norm",
         "activation": fields.choice("hidden_act", ACTIVATIONS, default="gelu"),
         "epsilon": fields.fraction("layer_norm_eps", 1e-7),
         "tied": fields.choice("tie_word_embeddings", [True, False], default=True),
+        **_read_positions(fields),
     }
     legacy = fields.choice("legacy", [True, False, None], default=None)
     fields.ignore(*UNUSED)
     fields.finish()
     return settings, legacy
+
+
+def _read_positions(fields: Fields) -> dict:
+    """Read what the model knows of positions."""
+    context = fields.number("max_position_embeddings")
+    farthest = _number_or_none(fields, "max_relative_positions") or context
+    buckets = _number_or_none(fields, "position_buckets")
+    fields.choice("relative_attention", [True], default=False)
+    listed = [text.split("|") for text in TERM_LISTS if text] + [[]]
+    terms = fields.choice("pos_att_type", [*TERM_LISTS, *listed], default=None)
+    both = fields.choice("position_biased_input", [True, False], default=True)
+    norm = fields.choice("norm_rel_ebd", ["none", "layer_norm"], default="none")
+    return {
+        "context": context,
+        "reach": buckets or farthest,
+        "max_distance": farthest if buckets else None,
+        "terms": TERM_LISTS["|".join(terms) if isinstance(terms, list) else terms],
+        "absolute": "input" if both else "none",
+        "shared": fields.choice("share_att_key", [True, False], default=False),
+        "normed": norm == "layer_norm",
+    }
 
 
 def read_weights(
