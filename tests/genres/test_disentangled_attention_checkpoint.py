@@ -83,7 +83,7 @@ def test_a_checkpoint_of_transformers_gives_its_numbers(tmp_path, sizes):
     assert_close(logits[mask], wanted.logits[mask], atol=1e-4, rtol=1e-5)
     assert not model.training and all(p.requires_grad for p in model.parameters())
     tied = sizes.get("tie_word_embeddings", True) or not sizes.get("legacy", True)
-    assert (model.to_logits.weight is model.embedding.weight) == tied
+    assert (model.head.to_logits.weight is model.embedding.weight) == tied
 
 
 @torch.no_grad()
@@ -168,7 +168,7 @@ def test_a_loaded_model_can_be_trained_and_stays_tied_and_shared(tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model(torch.randint(31, (2, 5))).square().mean().backward()
     optimizer.step()
-    assert model.to_logits.weight.equal(model.embedding.weight)
+    assert model.head.to_logits.weight.equal(model.embedding.weight)
     tables = [block.attention.scheme.table.weight for block in model.blocks]
     assert all(table is model.positions.table.weight for table in tables)
 

@@ -194,14 +194,14 @@ def _read_head(
     weights = {}
     for kind, shape in shapes.items():
         name = f"{head}{inner}dense.{kind}"
-        weights[f"to_guess.0.{kind}"] = tensors.take(name, *shape)
+        weights[f"head.mix.{kind}"] = tensors.take(name, *shape)
         name = f"{head}{inner}LayerNorm.{kind}"
-        weights[f"to_guess.2.{kind}"] = tensors.take(name, width)
-    weights["to_logits.weight"] = table
-    weights["to_logits.bias"] = tensors.take(f"{head}bias", config.vocab_size)
+        weights[f"head.norm.{kind}"] = tensors.take(name, width)
+    weights["head.to_logits.weight"] = table
+    weights["head.to_logits.bias"] = tensors.take(f"{head}bias", config.vocab_size)
     decoder = f"{head}decoder."
     for kind in ("weight", "bias"):
-        ours, name = f"to_logits.{kind}", f"{decoder}{kind}"
+        ours, name = f"head.to_logits.{kind}", f"{decoder}{kind}"
         if name not in tensors.left and (config.tied or head != LEGACY):
             continue
         own = tensors.take(name, *weights[ours].shape)

@@ -25,6 +25,7 @@ from genai_lib.genres.disentangled_attention.buckets import RelativePositions
 from genai_lib.genres.disentangled_attention.checkpoint import load
 from genai_lib.genres.disentangled_attention.config import DebertaConfig
 from genai_lib.genres.disentangled_attention.decoder import decode
+from genai_lib.genres.encoder_only import MaskedHead
 
 DECODINGS = 2
 
@@ -67,10 +68,7 @@ class Deberta(nn.Module):
             self._block(attention) for _ in range(config.layers)
         )
         if config.head:
-            self.to_guess = nn.Sequential(
-                nn.Linear(width, width), _Activation(config), self._norm(width)
-            )
-            self.to_logits = nn.Linear(width, config.vocab_size)
+            self.head = MaskedHead(config)
             self.tie()
         self._initialise()
 
@@ -105,8 +103,7 @@ class Deberta(nn.Module):
                 "the checkpoint of this model has no head: only hidden states can be "
                 "computed"
             )
-        hidden = self.hidden(tokens, mask=mask, positions=positions)
-        return self.to_logits(self.to_guess(hidden))
+        return self.head(self.hidden(tokens, mask=mask, positions=positions))
 
     def hidden(
         self,
@@ -180,7 +177,7 @@ class Deberta(nn.Module):
     def tie(self) -> None:
         """Let the scores use the weights of the embedding, if so configured."""
         if self.config.tied:
-            self.to_logits.weight = self.embedding.weight
+            self.head.to_logits.weight = self.embedding.weight
 
     def _block(self, attention: type[DebertaAttention]) -> PostNormBlock:
         config = self.config
@@ -223,12 +220,3 @@ class Deberta(nn.Module):
             raise ValueError(
                 f"mask={describe(mask)} must be boolean, of shape {tuple(tokens.shape)}"
             )
-
-
-class _Activation(nn.Module):
-    def __init__(self, config: DebertaConfig) -> None:
-        super().__init__()
-        self.function = ACTIVATIONS[config.activation]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
