@@ -33,6 +33,19 @@ from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
 from genai_lib.genres.inference import Sampling
 from genai_lib.live import attention, inference, positions, repairs
+from genai_lib.genres.disentangled_attention import (
+    content_to_position,
+    position_to_content,
+    relative_rows,
+)
+from genai_lib.genres.inference import Sampling
+from genai_lib.live import (
+    attention,
+    disentangled_attention,
+    inference,
+    positions,
+    repairs,
+)
 from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
@@ -220,7 +233,35 @@ def next_tokens_numbers(state):
     return numbers | {"tokens kept": int(kept.sum()), "held": before[kept].sum().item()}
 
 
+def three_terms_numbers(state):
+    words, most = disentangled_attention.WORDS, disentangled_attention.MOST
+    query, key = (
+        torch.tensor([[[vectors[word] for word in words]]], dtype=torch.float64)
+        for vectors in (disentangled_attention.QUERIES, disentangled_attention.KEYS)
+    )
+    reach, places = round(state["reach"]), torch.arange(len(words))
+    table = torch.tensor([disentangled_attention.table()], dtype=torch.float64)
+    table = table[:, most - reach : most + reach]  # one row for each of -k to k - 1
+    rows = relative_rows(places, places, reach)
+    terms = {
+        "c2c": query @ key.mT,
+        "c2p": content_to_position(query, table, rows),
+        "p2c": position_to_content(key, table, rows),
+    }
+    on = sum(state[f"on_{term}"] for term in terms)
+    share = math.sqrt(query.shape[-1] * max(1, on))
+    maps = {name: x[0, 0] * state[f"on_{name}"] / share for name, x in terms.items()}
+    maps["weight"] = softmax(sum(maps.values()), dim=-1)
+    return {
+        f"{name}, {i} {left} to {j} {right}": scores[i - 1, j - 1].item()
+        for name, scores in maps.items()
+        for i, left in enumerate(words, 1)
+        for j, right in enumerate(words, 1)
+    }
+
+
 LIBRARY = {
+    "three_terms": three_terms_numbers,
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
     "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
