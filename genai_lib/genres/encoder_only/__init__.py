@@ -4,6 +4,16 @@ Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/test_encoder_only.py
 """
 
+from genai_lib.genres.encoder_only.config import BertConfig
 from genai_lib.genres.encoder_only.masking import IGNORED, mask_tokens, masked_loss
+from genai_lib.genres.encoder_only.model import Bert, BertClassifier, padding_mask
 
-__all__ = ["IGNORED", "mask_tokens", "masked_loss"]
+__all__ = [
+    "IGNORED",
+    "Bert",
+    "BertClassifier",
+    "BertConfig",
+    "mask_tokens",
+    "masked_loss",
+    "padding_mask",
+]
