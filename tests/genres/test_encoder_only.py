@@ -9,7 +9,11 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from genai_lib.components.attention import causal_mask, next_token_loss, watch_weights
-from genai_lib.components.positions import AlibiPositions, RotaryPositions
+from genai_lib.components.positions import (
+    AlibiPositions,
+    BucketPositions,
+    RotaryPositions,
+)
 from genai_lib.components.softmax import softmax
 from genai_lib.genres.encoder_only import (
     Bert,
@@ -270,3 +274,10 @@ def test_inputs_that_cannot_be_are_named():
         BertClassifier(bare, 2)
     with pytest.raises(ValueError, match="classes=0"):
         BertClassifier(model, 0)
+
+
+def test_a_scheme_keeps_its_own_beginning():
+    scheme = BucketPositions(3, bidirectional=True)
+    model = Bert(SMALL, scheme=scheme)
+    assert not scheme.table.weight.any()
+    assert model.embedding.weight.any()

@@ -93,7 +93,7 @@ class Bert(nn.Module):
         self.pooler = nn.Linear(config.width, config.width) if config.pooler else None
         self.head = MaskedHead(config) if config.head else None
         self.tie()
-        self.apply(self._initialise)
+        self._initialise()
 
     def forward(
         self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
@@ -201,12 +201,16 @@ class Bert(nn.Module):
     def _norm(self, width: int) -> nn.LayerNorm:
         return nn.LayerNorm(width, self.config.epsilon)
 
-    def _initialise(self, module: nn.Module) -> None:
-        """Draw small weights; there is no constant at first [1, §A.2]."""
-        if isinstance(module, nn.Linear | nn.Embedding):
+    def _initialise(self) -> None:
+        """Draw small weights; constants start at 0 [1, §A.2]."""
+        tables = [self.embedding, self.type_embedding]
+        if self.longest is not None:
+            tables.append(self.scheme.table)
+        maps = [module for module in self.modules() if isinstance(module, nn.Linear)]
+        for module in tables + maps:
             nn.init.normal_(module.weight, std=self.config.deviation)
-        if isinstance(module, nn.Linear):
-            nn.init.zeros_(module.bias)
+        for linear in maps:
+            nn.init.zeros_(linear.bias)
 
     def _embed(self, tokens: Tensor, types: Tensor | None) -> Tensor:
         _check_numbers("tokens", tokens, self.config.vocab_size)
