@@ -33,7 +33,7 @@ from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
 from genai_lib.live import attention, positions, repairs
 from genai_lib.genres.inference import Sampling
-from genai_lib.live import attention, inference
+from genai_lib.live import attention, encoder_only, inference
 from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
@@ -115,6 +115,16 @@ def next_character_numbers(state):
     for index, who in enumerate(("GPT", "5-gram")):
         costs = [p["bits"][index] for p in entry["places"][: state["place"]]]
         numbers[f"{who}, bits per character so far"] = sum(costs) / len(costs)
+    return numbers
+
+
+def masked_character_numbers(state):
+    entry = encoder_only.stored()[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][state["place"] - 1]:
+        sign = character.replace(" ", "␣")
+        for who, chance in zip(("BERT", "GPT"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
     return numbers
 
 
@@ -231,6 +241,7 @@ LIBRARY = {
     "winner_among_many": winner_among_many_numbers,
     "attention_given_away": attention_given_away_numbers,
     "next_tokens": next_tokens_numbers,
+    "masked_character": masked_character_numbers,
 }
 
 

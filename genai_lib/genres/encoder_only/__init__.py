@@ -5,6 +5,11 @@ Tests    tests/genres/test_encoder_only.py
 """
 
 from genai_lib.genres.encoder_only.config import BertConfig
+from genai_lib.genres.encoder_only.filling import (
+    choose_holes,
+    masked_windows,
+    share_right,
+)
 from genai_lib.genres.encoder_only.masking import IGNORED, mask_tokens, masked_loss
 from genai_lib.genres.encoder_only.model import Bert, BertClassifier, padding_mask
 
@@ -13,7 +18,10 @@ __all__ = [
     "Bert",
     "BertClassifier",
     "BertConfig",
+    "choose_holes",
     "mask_tokens",
     "masked_loss",
+    "masked_windows",
     "padding_mask",
+    "share_right",
 ]
