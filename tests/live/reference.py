@@ -33,8 +33,9 @@ from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
 from genai_lib.live import attention, positions, repairs
 from genai_lib.genres.inference import Sampling
-from genai_lib.live import attention, encoder_only, inference
+from genai_lib.live import attention, inference
 from genai_lib.live.controls import Choice
+from genai_lib.live.encoder_only import stored as hidden_places
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -119,7 +120,7 @@ def next_character_numbers(state):
 
 
 def masked_character_numbers(state):
-    entry = encoder_only.stored()[state["passage"]]
+    entry = hidden_places()[state["passage"]]
     numbers = {}
     for character, *chances in entry["places"][state["place"] - 1]:
         sign = character.replace(" ", "␣")

@@ -68,7 +68,8 @@ def choose_holes(
         At 0 one position is chosen in each row.
     generator : torch.Generator
     first : int, default=1
-        Positions before this one are never chosen: from the left nothing is known there.
+        Positions before this one are never chosen: who reads from the left knows
+        nothing of the first.
 
     Returns
     -------
@@ -81,7 +82,9 @@ def choose_holes(
         raise ValueError(f"first={first} must be from 0 to {length - 1}")
     home = generator.device
     if rate == 0:
-        chosen = torch.randint(first, length, (count, 1), generator=generator, device=home)
+        chosen = torch.randint(
+            first, length, (count, 1), generator=generator, device=home
+        )
         holes = torch.arange(length, device=home) == chosen
     else:
         holes = torch.rand(count, length, generator=generator, device=home) < rate
