@@ -21,6 +21,7 @@ from genai_lib.genres.encoder_only import (
     BertConfig,
     mask_tokens,
     masked_loss,
+    masked_loss_fast,
     padding_mask,
 )
 from genai_lib.training import fit
@@ -281,3 +282,31 @@ def test_a_scheme_keeps_its_own_beginning():
     model = Bert(SMALL, scheme=scheme)
     assert not scheme.table.weight.any()
     assert model.embedding.weight.any()
+
+
+def test_scores_of_some_positions_are_those_of_all():
+    model, tokens = lively(), torch.randint(11, (3, 6))
+    at = torch.rand(3, 6) < 0.4
+    mask = causal_mask(6)
+    for options in ({}, {"mask": mask}):
+        found = model(tokens, at=at, **options)
+        assert_close(found, model(tokens, **options)[at], atol=1e-6, rtol=1e-6)
+
+
+def test_both_losses_and_their_gradients_agree():
+    model, tokens = lively(), torch.randint(11, (3, 8))
+    batch = mask_tokens(tokens, 0, 11, 0.3, torch.Generator().manual_seed(0))
+    results = []
+    for loss in (masked_loss, masked_loss_fast):
+        model.zero_grad()
+        value = loss(model, batch)
+        value.backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        results.append((value.detach(), *gradients))
+    for one, two in zip(*results, strict=True):
+        assert_close(one, two, atol=1e-6, rtol=1e-5)
+    nothing = torch.full_like(tokens, -100)
+    for loss in (masked_loss, masked_loss_fast):
+        value = loss(model, (tokens, nothing))
+        value.backward()
+        assert value.item() == 0

@@ -10,7 +10,12 @@ from genai_lib.genres.encoder_only.filling import (
     masked_windows,
     share_right,
 )
-from genai_lib.genres.encoder_only.masking import IGNORED, mask_tokens, masked_loss
+from genai_lib.genres.encoder_only.masking import (
+    IGNORED,
+    mask_tokens,
+    masked_loss,
+    masked_loss_fast,
+)
 from genai_lib.genres.encoder_only.model import Bert, BertClassifier, padding_mask
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "choose_holes",
     "mask_tokens",
     "masked_loss",
+    "masked_loss_fast",
     "masked_windows",
     "padding_mask",
     "share_right",

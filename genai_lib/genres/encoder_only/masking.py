@@ -102,6 +102,22 @@ def masked_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     return total / (targets != IGNORED).sum().clamp_min(1)
 
 
+def masked_loss_fast(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """Compute `masked_loss` from the scores of the chosen tokens alone.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (B, T) and `at=`, a bool Tensor (B, T), to logits (N, V) where it is True.
+    batch : as in `masked_loss`
+    """
+    inputs, targets = batch
+    chosen = targets != IGNORED
+    logits = model(inputs, at=chosen)  # (N, V)
+    total = functional.cross_entropy(logits, targets[chosen], reduction="sum")
+    return total / max(len(logits), 1)
+
+
 def _check(tokens, vocab_size, kept, rate, masked, replaced) -> None:
     check_positive(vocab_size=vocab_size)
     if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:

@@ -96,7 +96,12 @@ class Bert(nn.Module):
         self._initialise()
 
     def forward(
-        self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
+        self,
+        tokens: Tensor,
+        types: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+        at: Tensor | None = None,
     ) -> Tensor:
         """Score every token at every position.
 
@@ -107,10 +112,12 @@ class Bert(nn.Module):
             Which kind of text each token belongs to.
         mask : bool Tensor of shape (T, T) or broadcastable to (B, heads, T, T)
             True where looking is allowed; by default it is allowed everywhere.
+        at : bool Tensor of shape (B, T), default=None
+            Where scores are wanted, if not everywhere; only these are computed.
 
         Returns
         -------
-        Tensor of shape (B, T, V)
+        Tensor of shape (B, T, V), or (N, V) for N wanted positions
             Row t scores what stands at position t.
 
         Raises
@@ -121,14 +128,15 @@ class Bert(nn.Module):
         """
         if self.head is None:
             raise ValueError("this model has no head; only `hidden` can be asked for")
-        return self.head(self.hidden(tokens, types, mask=mask))
+        hidden = self.hidden(tokens, types, mask=mask)
+        return self.head(hidden if at is None else hidden[at])
 
     def hidden(
         self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
     ) -> Tensor:
         """Return what the model makes of each position (B, T, D), before the scores.
 
-        The parameters are those of `forward`.
+        The parameters are those of `forward`, without `at`.
         """
         x = self._embed(tokens, types)  # (B, T, D)
         length = x.shape[1]
@@ -145,7 +153,7 @@ class Bert(nn.Module):
     ) -> Tensor:
         """Sum each text up in one vector (B, D), made of its first position [1, §4.1].
 
-        The parameters are those of `forward`.
+        The parameters are those of `hidden`.
         """
         if self.pooler is None:
             raise ValueError("this model has no pooler")
