@@ -66,38 +66,33 @@ def letters() -> list[dict]:
 def text_panel() -> alt.LayerChart:
     """Show the text with one character hidden; a click hides another."""
     lines = max(letter["y"] for letter in letters()) + 1
-    x = alt.Scale(domain=[0, CELLS + 1], nice=False)
-    y = alt.Scale(domain=[lines, 0], nice=False)
+    scales = {"x": [0, CELLS + 1], "y": [lines, 0]}
+    x, y = (
+        functools.partial(
+            channel, scale=alt.Scale(domain=scales[name], nice=False), axis=None
+        )
+        for name, channel in (("x", alt.X), ("y", alt.Y))
+    )
     chosen = alt.Chart().transform_filter("datum.passage == passage")
     boxes = chosen.transform_calculate(right="datum.x + 1", bottom="datum.y + 1")
-    at = {"x": alt.X("x:Q", scale=x, axis=None), "x2": "right:Q"}
-    at |= {"y": alt.Y("y:Q", scale=y, axis=None), "y2": "bottom:Q"}
-    hole = (
-        boxes.transform_filter("datum.place == place")
-        .mark_rect(filled=False, stroke=BLUE, strokeWidth=3, aria=False)
-        .encode(**at)
+    at = {"x": x("x:Q"), "x2": "right:Q", "y": y("y:Q"), "y2": "bottom:Q"}
+    hole = boxes.transform_filter("datum.place == place").mark_rect(
+        filled=False, stroke=BLUE, strokeWidth=3, aria=False
     )
-    signs = (
-        chosen.transform_calculate(
-            middle="datum.x + 0.5",
-            centre="datum.y + 0.5",
-            sign="datum.place == place ? '?' : datum.text",
-            # The side that a model which reads from the left does not see.
-            strength="datum.place > place ? 0.55 : 1",
-        )
-        .mark_text(font="monospace", fontSize=15, baseline="middle", aria=False)
-        .encode(
-            x=alt.X("middle:Q", scale=x, axis=None),
-            y=alt.Y("centre:Q", scale=y, axis=None),
-            text="sign:N",
-            opacity=alt.Opacity("strength:Q", scale=None),
-        )
-    )
+    signs = chosen.transform_calculate(
+        middle="datum.x + 0.5",
+        centre="datum.y + 0.5",
+        sign="datum.place == place ? '?' : datum.text",
+        # The side that a model which reads from the left does not see.
+        strength="datum.place > place ? 0.55 : 1",
+    ).mark_text(font="monospace", fontSize=15, baseline="middle", aria=False)
+    opacity = alt.Opacity("strength:Q", scale=None)
+    signs = signs.encode(x("middle:Q"), y("centre:Q"), opacity, text="sign:N")
     # Invisible, on top, and as large as a cell: what a finger can hit.
-    targets = boxes.mark_rect(opacity=0, cursor="pointer", aria=False).encode(**at)
-    return alt.layer(hole, signs, targets, data=alt.Data(values=letters())).properties(
-        title="The text; paler: GPT does not see it",
-        height=LINE_HEIGHT * lines,
+    targets = boxes.mark_rect(opacity=0, cursor="pointer", aria=False)
+    layers = (hole.encode(**at), signs, targets.encode(**at))
+    return alt.layer(*layers, data=alt.Data(values=letters())).properties(
+        title="The text; paler: GPT does not see it", height=LINE_HEIGHT * lines
     )
 
 

@@ -13,10 +13,10 @@ from genai_lib.genres.encoder_only import (
     Bert,
     BertClassifier,
     BertConfig,
+    MaskedHead,
     masked_loss,
     padding_mask,
 )
-from genai_lib.genres.encoder_only.model import MaskedHead
 
 transformers = pytest.importorskip("transformers")
 SMALL = {

@@ -10,19 +10,25 @@ from genai_lib.genres.encoder_only.filling import (
     masked_windows,
     share_right,
 )
+from genai_lib.genres.encoder_only.heads import (
+    BertClassifier,
+    MaskedHead,
+    padding_mask,
+)
 from genai_lib.genres.encoder_only.masking import (
     IGNORED,
     mask_tokens,
     masked_loss,
     masked_loss_fast,
 )
-from genai_lib.genres.encoder_only.model import Bert, BertClassifier, padding_mask
+from genai_lib.genres.encoder_only.model import Bert
 
 __all__ = [
     "IGNORED",
     "Bert",
     "BertClassifier",
     "BertConfig",
+    "MaskedHead",
     "choose_holes",
     "mask_tokens",
     "masked_loss",

@@ -160,43 +160,38 @@ def save(config: BertConfig, weights: dict[str, Tensor], folder: str | Path) -> 
 
 def layout(config: BertConfig) -> Iterator[tuple[str, str, tuple[int, ...]]]:
     """Yield our name, the name of BERT and the shape of all but the last scores."""
-    width, hidden = config.width, config.hidden
-    yield "embedding.weight", TABLE, (config.vocab_size, width)
-    tables = {
-        "scheme.table": ("position_embeddings", config.context),
-        "type_embedding": ("token_type_embeddings", config.types),
-    }
-    for ours, (theirs, count) in tables.items():
-        yield f"{ours}.weight", f"embeddings.{theirs}.weight", (count, width)
-    square, norm = (width, width), (width,)
-    parts = [("norm", "embeddings.LayerNorm", norm)]
-    for i in range(config.layers):
-        ours, theirs = f"blocks.{i}", f"encoder.layer.{i}"
-        attention = f"{theirs}.attention"
-        parts += [
-            (f"{ours}.attention.to_{name}", f"{attention}.self.{name}", square)
-            for name in ("query", "key", "value")
-        ]
-        parts += [
-            (f"{ours}.attention.to_output", f"{attention}.output.dense", square),
-            (f"{ours}.attention_norm", f"{attention}.output.LayerNorm", norm),
-            (
-                f"{ours}.feed_forward.to_hidden",
-                f"{theirs}.intermediate.dense",
-                (hidden, width),
-            ),
-            (
-                f"{ours}.feed_forward.to_output",
-                f"{theirs}.output.dense",
-                (width, hidden),
-            ),
-            (f"{ours}.feed_forward_norm", f"{theirs}.output.LayerNorm", norm),
-        ]
-    if config.pooler:
-        parts.append(("pooler", f"{POOLER}dense", square))
-    if config.head:
-        parts.append(("head.mix", f"{HEAD}transform.dense", square))
-        parts.append(("head.norm", f"{HEAD}transform.LayerNorm", norm))
-    for ours, theirs, shape in parts:
+    for ours, theirs, count in (
+        ("embedding", "word_embeddings", config.vocab_size),
+        ("scheme.table", "position_embeddings", config.context),
+        ("type_embedding", "token_type_embeddings", config.types),
+    ):
+        shape = (count, config.width)
+        yield f"{ours}.weight", f"embeddings.{theirs}.weight", shape
+    for ours, theirs, shape in maps(config):
         yield f"{ours}.weight", f"{theirs}.weight", shape
         yield f"{ours}.bias", f"{theirs}.bias", shape[:1]
+
+
+def maps(config: BertConfig) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Yield both names of all that has a weight and a bias, and the weight's shape."""
+    width, hidden = config.width, config.hidden
+    square, norm = (width, width), (width,)
+    in_block = {
+        "attention.to_query": ("attention.self.query", square),
+        "attention.to_key": ("attention.self.key", square),
+        "attention.to_value": ("attention.self.value", square),
+        "attention.to_output": ("attention.output.dense", square),
+        "attention_norm": ("attention.output.LayerNorm", norm),
+        "feed_forward.to_hidden": ("intermediate.dense", (hidden, width)),
+        "feed_forward.to_output": ("output.dense", (width, hidden)),
+        "feed_forward_norm": ("output.LayerNorm", norm),
+    }
+    yield "norm", "embeddings.LayerNorm", norm
+    for i in range(config.layers):
+        for ours, (theirs, shape) in in_block.items():
+            yield f"blocks.{i}.{ours}", f"encoder.layer.{i}.{theirs}", shape
+    if config.pooler:
+        yield "pooler", f"{POOLER}dense", square
+    if config.head:
+        yield "head.mix", f"{HEAD}transform.dense", square
+        yield "head.norm", f"{HEAD}transform.LayerNorm", norm
