@@ -16,7 +16,7 @@ from genai_lib.live.decoder_only import CELLS, LINE_HEIGHT, cells, visible
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
-START = 41
+START = 48
 HEIGHT = 220
 
 
