@@ -47,6 +47,7 @@ from genai_lib.live import (
     repairs,
 )
 from genai_lib.live.controls import Choice
+from genai_lib.live.encoder_only import stored as hidden_places
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -127,6 +128,16 @@ def next_character_numbers(state):
     for index, who in enumerate(("GPT", "5-gram")):
         costs = [p["bits"][index] for p in entry["places"][: state["place"]]]
         numbers[f"{who}, bits per character so far"] = sum(costs) / len(costs)
+    return numbers
+
+
+def masked_character_numbers(state):
+    entry = hidden_places()[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][state["place"] - 1]:
+        sign = character.replace(" ", "␣")
+        for who, chance in zip(("BERT", "GPT"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
     return numbers
 
 
@@ -272,6 +283,7 @@ LIBRARY = {
     "winner_among_many": winner_among_many_numbers,
     "attention_given_away": attention_given_away_numbers,
     "next_tokens": next_tokens_numbers,
+    "masked_character": masked_character_numbers,
 }
 
 
