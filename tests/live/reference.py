@@ -31,8 +31,6 @@ from genai_lib.components.softmax_one import (
 )
 from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
-from genai_lib.genres.inference import Sampling
-from genai_lib.live import attention, inference, positions, repairs
 from genai_lib.genres.disentangled_attention import (
     content_to_position,
     position_to_content,
