@@ -1,9 +1,10 @@
 """Where and how large a chapter runs: device, seed, sizes, threads.
 
-Four environment variables steer a notebook without an edit.
+Five environment variables steer a notebook without an edit.
 
     GENAI_SEED      the seed, 0 by default
     GENAI_SCALE     "cpu" (default) or "gpu": which column of `sizes` applies
+    GENAI_DOWNLOAD  "1" lets a chapter fetch public weights; so does the scale "gpu"
     GENAI_PROGRESS  "1" shows a progress bar while training
     GENAI_CLAIMS    "record" lets a claim that fails be recorded instead of raised
 """
@@ -39,6 +40,14 @@ def scale() -> str:
     if name not in SCALES:
         raise ValueError(f"GENAI_SCALE={name!r} must be one of {SCALES}")
     return name
+
+
+def may_download() -> bool:
+    """Say whether a chapter may fetch public weights; by default nothing is fetched."""
+    text = os.environ.get("GENAI_DOWNLOAD", "")
+    if text not in ("", "0", "1"):
+        raise ValueError(f"GENAI_DOWNLOAD={text!r} must be 0 or 1")
+    return text == "1" or (not text and scale() == "gpu")
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_model
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
+
+from genai_lib.pretrained import read_safetensors
 
 REPORTS = 5
 
@@ -134,13 +135,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     ValueError
         If the file is missing, no safetensors file, or holds other names or shapes.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"path={str(path)!r}: there is no such file")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"path={str(path)!r} is no whole safetensors file") from error
+    stored = read_safetensors(path)
     wanted = model.state_dict()
     same = {
         tensor.data_ptr(): name for name, tensor in wanted.items() if name in stored

@@ -25,6 +25,24 @@ def test_bad_settings_are_named(monkeypatch, text):
         runtime.scale()
 
 
+def test_nothing_is_fetched_unless_it_is_asked_for(monkeypatch):
+    for scale, asked, wanted in (
+        ("cpu", None, False),
+        ("cpu", "0", False),
+        ("cpu", "1", True),
+        ("gpu", None, True),
+        ("gpu", "0", False),
+    ):
+        monkeypatch.setenv("GENAI_SCALE", scale)
+        monkeypatch.delenv("GENAI_DOWNLOAD", raising=False)
+        if asked is not None:
+            monkeypatch.setenv("GENAI_DOWNLOAD", asked)
+        assert runtime.may_download() is wanted
+    monkeypatch.setenv("GENAI_DOWNLOAD", "yes")
+    with pytest.raises(ValueError, match="GENAI_DOWNLOAD='yes'"):
+        runtime.may_download()
+
+
 def test_sizes_follow_the_scale_and_show_both_columns(monkeypatch):
     monkeypatch.delenv("GENAI_SCALE", raising=False)
     sizes = runtime.sizes(steps=(8, 200), width=(4, 64))

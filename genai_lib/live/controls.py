@@ -45,6 +45,8 @@ class Slider:
         The ends, the distance of neighbouring positions and the start.
     shows : str, default=None
         A derived parameter that is shown to the reader instead of `param`.
+    picked : bool, default=False
+        Whether a click on a mark moves the slider to the mark's field `param`.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class Slider:
     step: float
     value: float
     shows: str | None = None
+    picked: bool = False
 
     def __post_init__(self) -> None:
         """Check the arguments."""
@@ -94,7 +97,8 @@ class Slider:
             "step": self.step,
             "value": self.value,
         }
-        return entry if self.shows is None else entry | {"shows": self.shows}
+        entry |= {} if self.shows is None else {"shows": self.shows}
+        return entry | ({"picked": True} if self.picked else {})
 
 
 @dataclass(frozen=True)

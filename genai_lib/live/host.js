@@ -179,6 +179,9 @@
     })).then(function (results) {
       former.forEach(function (view) { view.finalize(); });
       self.views = results.map(function (result) { return result.view; });
+      self.views.forEach(function (view) {
+        view.addEventListener("click", function (event, item) { self.pick(item); });
+      });
       self.names = self.views.map(function (view) {
         return self.data.controls.map(function (control) {
           return knows(view, control.param);
@@ -186,6 +189,18 @@
       });
       self.image.hidden = true;
       return self.update();
+    });
+  };
+
+  // A click on a mark is a short way to what a slider can do as well.
+  VegaFigure.prototype.pick = function (item) {
+    var self = this;
+    this.data.controls.forEach(function (control, index) {
+      var value = item && item.datum ? item.datum[control.param] : undefined;
+      if (!control.picked || !(value >= control.min && value <= control.max)) { return; }
+      self.desk.controls[index].set(value);
+      self.desk.state[index] = value;
+      self.schedule();
     });
   };
 

@@ -1,10 +1,18 @@
 """What the library says about each live figure: states and the numbers they give."""
 
+import json
 import math
+from functools import partial
 from random import Random
 
 import torch
 
+from genai_lib.components.adaptive_temperature import (
+    adaptive_temperature_softmax,
+    inverse_temperature,
+    scalable_softmax,
+    sparsemax,
+)
 from genai_lib.components.attention import attend
 from genai_lib.components.positions import (
     alibi_bias,
@@ -16,9 +24,28 @@ from genai_lib.components.positions import (
     yarn_frequencies,
 )
 from genai_lib.components.softmax import entropy, softmax
+from genai_lib.components.softmax_one import (
+    clipped_softmax,
+    softmax_one,
+    softmax_with_sink,
+)
 from genai_lib.data import load_tokenizer
-from genai_lib.live import attention, positions, repairs
+from genai_lib.data.next_characters import PATH
+from genai_lib.genres.disentangled_attention import (
+    content_to_position,
+    position_to_content,
+    relative_rows,
+)
+from genai_lib.genres.inference import Sampling
+from genai_lib.live import (
+    attention,
+    disentangled_attention,
+    inference,
+    positions,
+    repairs,
+)
 from genai_lib.live.controls import Choice
+from genai_lib.live.encoder_only import stored as hidden_places
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -28,6 +55,7 @@ from genai_lib.live.softmax import (
 )
 from genai_lib.live.token_layout import samples
 
+STORED = json.loads(PATH.read_text(encoding="utf-8"))
 FIGURES = {figure.name: figure for figure in (temperature(), logits_and_temperature())}
 
 
@@ -88,6 +116,29 @@ def query_and_keys_numbers(state):
     return numbers | {"output x": output[0, 0].item(), "output y": output[0, 1].item()}
 
 
+def next_character_numbers(state):
+    entry = STORED[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][state["place"] - 1]["options"]:
+        sign = character.replace(" ", "␣")
+        for who, chance in zip(("GPT", "the 5-gram"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
+    for index, who in enumerate(("GPT", "5-gram")):
+        costs = [p["bits"][index] for p in entry["places"][: state["place"]]]
+        numbers[f"{who}, bits per character so far"] = sum(costs) / len(costs)
+    return numbers
+
+
+def masked_character_numbers(state):
+    entry = hidden_places()[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][state["place"] - 1]:
+        sign = character.replace(" ", "␣")
+        for who, chance in zip(("BERT", "GPT"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
+    return numbers
+
+
 def similarity_of_positions_numbers(state):
     length, scheme = positions.FARTHEST + 1, state["scheme"]
     base = 10 ** (state["base_step"] / positions.STEPS_PER_DECADE)
@@ -133,13 +184,104 @@ def repaired_pairs_numbers(state):
     }
 
 
+def winner_among_many_numbers(state):
+    items = math.floor(4 * 2 ** (state["items_step"] / 12) + 0.5)
+    logits = torch.zeros(items, dtype=torch.float64)
+    logits[0] = state["gap"]
+    normalizers = {
+        "softmax": softmax,
+        "adaptive": adaptive_temperature_softmax,
+        "SSMax": partial(scalable_softmax, scale=0.43),
+        "sparsemax": sparsemax,
+    }
+    spread = entropy(softmax(logits))
+    return {
+        "winner": normalizers[state["normalizer"]](logits, dim=-1)[0].item(),
+        "softmax": softmax(logits)[0].item(),
+        "bound": min(1.0, math.exp(state["gap"]) / items),
+        "entropy": spread.item(),
+        "β": inverse_temperature(spread).item(),
+    }
+
+
+def attention_given_away_numbers(state):
+    logits = torch.tensor(
+        [state[f"logit_{key}"] for key in "ABCD"], dtype=torch.float64
+    )
+    logits = logits + state["shift"]
+    powers = (logits - logits.max()).exp()
+    weights = {
+        "softmax": softmax(logits),
+        "softmax_one": softmax_one(logits),
+        "with sink s": softmax_with_sink(logits, float(state["sink"])),
+        "clipped γ": clipped_softmax(logits, float(state["gamma"])),
+        "wrong: m + 1": powers / (1 + powers.sum()),
+    }
+    return {
+        f"{name}, {key}": weight
+        for name, row in weights.items()
+        for key, weight in zip(
+            [*"ABCD", "all"], [*row.tolist(), row.sum().item()], strict=True
+        )
+    }
+
+
+def next_tokens_numbers(state):
+    row = inference.stored()[state["context"]]
+    logits = torch.tensor(list(row.values()), dtype=torch.float64)
+    theta = 10 ** (state["theta_step"] / inference.STEPS_PER_DECADE)
+    cuts = {"top_p": state["top_p"], "min_p": state["min_p"]}
+    cuts["top_k"] = int(state["top_k"])
+    before = Sampling(theta).probabilities(logits)
+    after = Sampling(theta, **cuts).probabilities(logits)
+    numbers = {}
+    for token, old, new in zip(row, before.tolist(), after.tolist(), strict=True):
+        name = f"‘{inference.visible(token)}’"
+        numbers |= {name: new} if new else {f"{name} is cut, it had": old}
+    kept = after > 0
+    return numbers | {"tokens kept": int(kept.sum()), "held": before[kept].sum().item()}
+
+
+def three_terms_numbers(state):
+    words, most = disentangled_attention.WORDS, disentangled_attention.MOST
+    query, key = (
+        torch.tensor([[[vectors[word] for word in words]]], dtype=torch.float64)
+        for vectors in (disentangled_attention.QUERIES, disentangled_attention.KEYS)
+    )
+    reach, places = round(state["reach"]), torch.arange(len(words))
+    table = torch.tensor([disentangled_attention.table()], dtype=torch.float64)
+    table = table[:, most - reach : most + reach]  # one row for each of -k to k - 1
+    rows = relative_rows(places, places, reach)
+    terms = {
+        "c2c": query @ key.mT,
+        "c2p": content_to_position(query, table, rows),
+        "p2c": position_to_content(key, table, rows),
+    }
+    on = sum(state[f"on_{term}"] for term in terms)
+    share = math.sqrt(query.shape[-1] * max(1, on))
+    maps = {name: x[0, 0] * state[f"on_{name}"] / share for name, x in terms.items()}
+    maps["weight"] = softmax(sum(maps.values()), dim=-1)
+    return {
+        f"{name}, {i} {left} to {j} {right}": scores[i - 1, j - 1].item()
+        for name, scores in maps.items()
+        for i, left in enumerate(words, 1)
+        for j, right in enumerate(words, 1)
+    }
+
+
 LIBRARY = {
+    "three_terms": three_terms_numbers,
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
     "tokens_by_vocabulary": tokens_by_vocabulary_numbers,
     "query_and_keys": query_and_keys_numbers,
+    "next_character": next_character_numbers,
     "repaired_pairs": repaired_pairs_numbers,
     "similarity_of_positions": similarity_of_positions_numbers,
+    "winner_among_many": winner_among_many_numbers,
+    "attention_given_away": attention_given_away_numbers,
+    "next_tokens": next_tokens_numbers,
+    "masked_character": masked_character_numbers,
 }
 
 

@@ -132,6 +132,56 @@ def test_a_choice_sets_its_parameter(context, tmp_path):
         assert all(url.startswith(("file:", "data:")) for url in seen.requests)
 
 
+def picked_figure():
+    panel = {
+        "title": "Bars",
+        "data": {"values": [{"level": level} for level in (1, 2, 3, 20)]},
+        "transform": [
+            {"calculate": "datum.level == level ? 2 : 1", "as": "y"},
+            {"calculate": "'y' + datum.level + ': ' + datum.y", "as": "description"},
+        ],
+        "mark": "bar",
+        "encoding": {
+            "x": {"field": "level", "type": "nominal"},
+            "y": {"field": "y", "type": "quantitative"},
+            "description": {"field": "description", "type": "nominal"},
+        },
+    }
+    return LiveFigure(
+        [panel],
+        [Slider("level", "level", 0, 10, 1, 1, picked=True)],
+        caption="Click a bar.",
+        alt="Four bars.",
+        name="bars",
+    )
+
+
+def test_a_click_on_a_mark_moves_a_slider(context, tmp_path):
+    (tmp_path / "vega.js").write_text(vega_script(), encoding="utf-8")
+    head = (
+        f'<link rel="stylesheet" href="{STYLE}">'
+        '<script defer src="vega.js"></script>'
+        f'<script data-genai-live="host" defer src="{HOST}"></script>'
+    )
+    text = PAGE.format(head=head, body=picked_figure().to_html())
+    with visit(context, write(tmp_path, text)) as seen:
+        [figure] = seen.figures()
+        bars = figure.query_selector_all(".mark-rect path")
+        bars[2].click()
+        settle(seen.page)
+        assert state_of(figure, data_of(figure)) == {"level": 3}
+        assert numbers_in(figure) == {"y1": 1, "y2": 1, "y3": 2, "y20": 1}
+        # What the slider cannot reach is left alone.
+        bars[3].click()
+        settle(seen.page)
+        assert state_of(figure, data_of(figure)) == {"level": 3}
+        # Keys go on from there.
+        seen.page.get_by_role("slider", name="level").press("ArrowLeft")
+        settle(seen.page)
+        assert numbers_in(figure) == {"y1": 1, "y2": 2, "y3": 1, "y20": 1}
+        assert seen.complaints == []
+
+
 def notebook_page(figure):
     """Mimic a notebook outside the website, with an AMD loader on the page."""
     head = "<script>function define() { throw 'AMD'; } define.amd = {};</script>"

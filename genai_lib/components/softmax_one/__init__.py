@@ -1,0 +1,62 @@
+"""Attention that may do nothing: softmax_one, sinks, clipping, gates, and outliers.
+
+Chapter  chapters/components/softmax_one.ipynb
+Tests    tests/components/test_softmax_one.py
+"""
+
+from genai_lib.components.softmax_one.few_bits import (
+    QuantizedLinear,
+    SmoothedLinear,
+    plant_outliers,
+    quantize_linears,
+    smooth_linears,
+)
+from genai_lib.components.softmax_one.gating import GatedAttention, gate
+from genai_lib.components.softmax_one.no_op import (
+    NoOpHead,
+    Sequences,
+    answer_loss,
+    draw_sequences,
+    learn_to_do_nothing,
+    range_to_do_nothing,
+)
+from genai_lib.components.softmax_one.normalizers import (
+    LearnedSink,
+    clipped_softmax,
+    softmax_one,
+    softmax_one_loop,
+    softmax_with_sink,
+)
+from genai_lib.components.softmax_one.outliers import (
+    fake_quantize,
+    kurtosis,
+    max_infinity_norm,
+    smooth_quantize,
+    smoothing_scales,
+)
+
+__all__ = [
+    "GatedAttention",
+    "LearnedSink",
+    "NoOpHead",
+    "QuantizedLinear",
+    "Sequences",
+    "SmoothedLinear",
+    "answer_loss",
+    "clipped_softmax",
+    "draw_sequences",
+    "fake_quantize",
+    "gate",
+    "kurtosis",
+    "learn_to_do_nothing",
+    "max_infinity_norm",
+    "plant_outliers",
+    "quantize_linears",
+    "range_to_do_nothing",
+    "smooth_linears",
+    "smooth_quantize",
+    "smoothing_scales",
+    "softmax_one",
+    "softmax_one_loop",
+    "softmax_with_sink",
+]

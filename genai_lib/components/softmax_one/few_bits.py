@@ -1,0 +1,175 @@
+"""Whole models in few bits: round them, plant outliers in them, smooth them.
+
+Each function returns a changed copy of a model.
+
+Chapter  chapters/components/softmax_one.ipynb
+Tests    tests/components/test_softmax_one_outliers.py
+
+References
+    [1] Xiao et al., "SmoothQuant", 2023, arXiv:2211.10438
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_lib.components.attention import TransformerBlock
+from genai_lib.components.softmax_one.outliers import fake_quantize, smoothing_scales
+
+
+class QuantizedLinear(nn.Module):
+    """A linear map whose weights and inputs are rounded, each by one grid.
+
+    Parameters
+    ----------
+    linear : nn.Linear
+    weight_bits, input_bits : int
+        As `bits` in `fake_quantize`. The grid of the inputs spans those of each call.
+    """
+
+    def __init__(self, linear: nn.Linear, weight_bits: int, input_bits: int) -> None:
+        super().__init__()
+        self.in_features = linear.in_features  # attention asks for it
+        self.register_buffer("weight", fake_quantize(linear.weight.data, weight_bits))
+        self.bias, self.input_bits = linear.bias, input_bits
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., inputs) to (..., outputs)."""
+        rounded = fake_quantize(x, self.input_bits)
+        return functional.linear(rounded, self.weight, self.bias)
+
+
+class SmoothedLinear(nn.Sequential):
+    """The same linear map, its inputs divided and its weights multiplied [1, eq. 3].
+
+    In use, the division is folded into the layer before, and costs nothing.
+
+    Parameters
+    ----------
+    linear : nn.Linear
+    scales : Tensor of shape (inputs,)
+        One positive number for each channel.
+    """
+
+    def __init__(self, linear: nn.Linear, scales: Tensor) -> None:
+        multiplied = copy.deepcopy(linear)
+        multiplied.weight.data *= scales
+        super().__init__(_Divide(scales), multiplied)
+        self.in_features = linear.in_features
+
+
+class _Divide(nn.Module):
+    def __init__(self, scales: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scales", scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / self.scales
+
+
+def quantize_linears(model: nn.Module, weight_bits: int, input_bits: int) -> nn.Module:
+    """Round the weights and the inputs of every linear map in a model.
+
+    "W8A8" is 8 bits for both.
+
+    Parameters
+    ----------
+    model : nn.Module
+    weight_bits, input_bits : int
+    """
+    return _exchange(model, lambda x, _: QuantizedLinear(x, weight_bits, input_bits))
+
+
+def smooth_linears(
+    model: nn.Module, examples: Tensor, strength: float = 0.5
+) -> nn.Module:
+    """Move outliers from the inputs of every linear map into its weights [1].
+
+    The model's function stays the same.
+
+    Parameters
+    ----------
+    model : nn.Module
+    examples : Tensor
+        What the model is run on, to see the largest magnitude of each channel.
+    strength : float, default=0.5
+        As in `smoothing_scales`.
+    """
+    largest = _largest_inputs(model, examples)
+
+    def smooth(linear: nn.Linear, name: str) -> nn.Module:
+        scales = smoothing_scales(largest[name], linear.weight.data, strength)
+        return SmoothedLinear(linear, scales)
+
+    return _exchange(model, smooth)
+
+
+def plant_outliers(
+    model: nn.Module, channels: Sequence[int], factor: float
+) -> nn.Module:
+    """Make some channels larger where blocks normalise, and leave the function alone.
+
+    In each `TransformerBlock` the scale of the normalisation is multiplied, and the
+    columns of the linear maps that read it are divided. Only the numbers in between
+    change.
+
+    Parameters
+    ----------
+    model : nn.Module
+        With at least one `TransformerBlock`.
+    channels : sequence of int
+    factor : float
+    """
+    planted = copy.deepcopy(model)
+    blocks = [x for x in planted.modules() if isinstance(x, TransformerBlock)]
+    if not blocks:
+        raise ValueError("model has no TransformerBlock")
+    for block in blocks:
+        attention = block.attention
+        readers = (attention.to_query, attention.to_key, attention.to_value)
+        _enlarge(block.attention_norm, readers, channels, factor)
+        feed_forward = (block.feed_forward.to_hidden,)
+        _enlarge(block.feed_forward_norm, feed_forward, channels, factor)
+    return planted
+
+
+@torch.no_grad()
+def _enlarge(norm: nn.LayerNorm, readers, channels, factor) -> None:
+    channels = list(channels)
+    norm.weight[channels] *= factor
+    norm.bias[channels] *= factor
+    for linear in readers:
+        linear.weight[:, channels] /= factor
+
+
+@torch.no_grad()
+def _largest_inputs(model: nn.Module, examples: Tensor) -> dict[str, Tensor]:
+    """Map the names of linear maps to the largest magnitude of each input channel."""
+    largest, hooks = {}, []
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+
+            def note(module, inputs, name=name):
+                seen = inputs[0].reshape(-1, module.in_features).abs().amax(dim=0)
+                largest[name] = torch.maximum(largest.get(name, seen), seen)
+
+            hooks.append(module.register_forward_pre_hook(note))
+    try:
+        model(examples)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return largest
+
+
+def _exchange(model: nn.Module, make: Callable[[nn.Linear, str], nn.Module]):
+    """Copy a model, with each linear map replaced by what is made of it."""
+    changed = copy.deepcopy(model)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            parent, _, own = name.rpartition(".")
+            setattr(changed.get_submodule(parent), own, make(module, name))
+    return changed

@@ -1,0 +1,109 @@
+"""A gate on what attention found: one more way to do nothing.
+
+Chapter  chapters/components/softmax_one.ipynb
+Tests    tests/components/test_softmax_one_gating.py
+
+Shape letters used in this file
+    B  sequences in a batch      Q  query positions      K  key positions
+    D  width of the model      d  width of one head
+
+References
+    [1] Bondarenko et al., "Quantizable Transformers: Removing Outliers by Helping
+        Attention Heads Do Nothing", 2023, arXiv:2306.12929
+    [2] Qiu et al., "Gated Attention for Large Language Models", 2025,
+        arXiv:2505.06708
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_floating, describe
+from genai_lib.components.attention import (
+    KeyValueCache,
+    Memory,
+    MultiHeadAttention,
+    Normalizer,
+    PositionScheme,
+)
+from genai_lib.components.softmax import softmax
+
+
+def gate(output: Tensor, logits: Tensor) -> Tensor:
+    """Let a share of an output pass: σ(logits) · output [1, eq. 5].
+
+    Parameters
+    ----------
+    output : floating-point Tensor of any shape
+    logits : floating-point Tensor broadcastable to `output`
+        -∞ closes the gate, +∞ opens it.
+
+    Returns
+    -------
+    Tensor of the shape of `output`
+
+    >>> gate(torch.tensor([8.0, 8.0]), torch.tensor([0.0, -math.inf]))
+    tensor([4., 0.])
+    """
+    check_floating("output", output)
+    check_floating("logits", logits)
+    try:
+        fits = torch.broadcast_shapes(output.shape, logits.shape) == output.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"logits={describe(logits)} must broadcast to output={describe(output)}"
+        )
+    return torch.sigmoid(logits) * output
+
+
+class GatedAttention(MultiHeadAttention):
+    """Multi-head attention with a gate on each head, computed from the query's input.
+
+    For each position and head the gate is one number, σ(G x) [1, §4.2; 2, head-wise].
+
+    Parameters
+    ----------
+    width, heads, normalize, scheme, bias
+        As in `MultiHeadAttention`.
+    opening : float, default=0.5
+        How far the gates are open at the start, on average; above 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        As `MultiHeadAttention`, and if `opening` is out of its range.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        normalize: Normalizer = softmax,
+        scheme: PositionScheme | None = None,
+        bias: bool = True,
+        opening: float = 0.5,
+    ) -> None:
+        super().__init__(width, heads, normalize=normalize, scheme=scheme, bias=bias)
+        if not isinstance(opening, int | float) or not 0 < opening < 1:
+            raise ValueError(f"opening={opening!r} must be above 0 and below 1")
+        self.to_gate = nn.Linear(width, heads)
+        nn.init.constant_(self.to_gate.bias, math.log(opening / (1 - opening)))
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | Memory | None = None,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Map (B, Q, D) to (B, Q, D); the arguments are those of the base class."""
+        found = self.mix(x, memory, mask=mask, positions=positions, cache=cache)
+        opened = self.to_gate(x).mT.unsqueeze(-1)  # (B, heads, Q, 1)
+        passed = gate(found, opened).transpose(-3, -2)  # (B, Q, heads, d)
+        return self.to_output(passed.flatten(-2))  # (B, Q, D)

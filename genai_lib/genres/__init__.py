@@ -1,0 +1,1 @@
+"""The genres of transformers: what they see, and what they are asked to predict."""

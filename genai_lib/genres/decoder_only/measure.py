@@ -1,0 +1,99 @@
+"""How well a model predicts: bits per token, whatever the tokens are.
+
+Chapter  chapters/genres/decoder_only.ipynb
+Tests    tests/genres/test_decoder_only.py
+
+Shape letters used in this file
+    ...  any leading dimensions    T  positions    V  tokens in the vocabulary
+    N  tokens of a text
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_lib.checks import check_floating, check_positive, describe
+
+
+def cross_entropy_bits(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Measure -log₂ p(token) for each token: what it costs to write it down.
+
+    Parameters
+    ----------
+    logits : floating-point Tensor of shape (..., V)
+    tokens : int64 Tensor of shape (...)
+        What came; the logits were given before.
+
+    Returns
+    -------
+    Tensor of shape (...)
+        In bits. Their mean is the cross-entropy, and 2 to its power the perplexity.
+
+    >>> cross_entropy_bits(torch.zeros(8), torch.tensor(3))
+    tensor(3.)
+    """
+    check_floating("logits", logits)
+    if not isinstance(tokens, Tensor) or tokens.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"tokens={describe(tokens)} must have the shape of "
+            f"logits={describe(logits)} without its last dimension"
+        )
+    vocab_size = logits.shape[-1]
+    nats = functional.cross_entropy(
+        logits.reshape(-1, vocab_size), tokens.reshape(-1), reduction="none"
+    )
+    return nats.view(tokens.shape) / math.log(2)
+
+
+@torch.no_grad()
+def text_bits(
+    model: nn.Module, tokens: Tensor, context: int, stride: int, size: int = 64
+) -> Tensor:
+    """Measure each token of a long text, given many of those before it.
+
+    Windows of `context` tokens move on by `stride`; of each only the last `stride`
+    predictions count. So no token but the first has fewer than `context - stride`
+    tokens before it, as long as there are so many.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (B, T) to logits (B, T, V).
+    tokens : int64 Tensor of shape (N,)
+    context : int
+        The most tokens that the model reads at once.
+    stride : int
+        At most `context`.
+    size : int, default=64
+        How many windows go through the model together.
+
+    Returns
+    -------
+    Tensor of shape (N - 1,)
+        Bits of the second token, the third and so on.
+    """
+    check_positive(context=context, stride=stride, size=size)
+    if stride > context:
+        raise ValueError(f"stride={stride} must be at most context={context}")
+    if tokens.ndim != 1 or len(tokens) < 2:
+        raise ValueError(f"tokens={describe(tokens)} must have shape (N,), N > 1")
+    first = cross_entropy_bits(*_predict(model, tokens[None, : context + 1]))[0]
+    bits, last = [first], len(tokens) - 1
+    ends = [min(n, last) for n in range(len(first) + stride, last + stride, stride)]
+    reach = torch.arange(-context, 1)
+    for i in range(0, len(ends), size):
+        places = torch.tensor(ends[i : i + size])[:, None] + reach
+        windows = tokens[places.to(tokens.device)]  # (size, context + 1)
+        bits.append(
+            cross_entropy_bits(*_predict(model, windows))[:, -stride:].flatten()
+        )
+    found = torch.cat(bits)
+    # The last window ends with the text, so its first predictions may repeat others.
+    repeated = len(found) - last
+    return torch.cat([found[: last - stride], found[last - stride + repeated :]])
+
+
+def _predict(model: nn.Module, windows: Tensor) -> tuple[Tensor, Tensor]:
+    return model(windows[:, :-1]), windows[:, 1:]

@@ -1,0 +1,227 @@
+"""GPT: a stack of causal blocks that predicts the next token.
+
+Chapter  chapters/genres/decoder_only.ipynb
+Tests    tests/genres/test_decoder_only.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary
+
+References
+    [1] Radford et al., "Improving Language Understanding by Generative Pre-Training",
+        2018
+    [2] Radford et al., "Language Models are Unsupervised Multitask Learners", 2019
+    [3] Press and Wolf, "Using the Output Embedding to Improve Language Models", 2016,
+        arXiv:1608.05859
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_floating, describe
+from genai_lib.components.attention import (
+    FeedForward,
+    MultiHeadAttention,
+    Normalizer,
+    PositionScheme,
+    TransformerBlock,
+    causal_mask,
+)
+from genai_lib.components.positions import LearnedPositions
+from genai_lib.components.softmax import softmax
+from genai_lib.genres.decoder_only.cache import ModelCache
+from genai_lib.genres.decoder_only.checkpoint import load, save
+from genai_lib.genres.decoder_only.config import ACTIVATIONS, GPTConfig
+
+
+class GPT(nn.Module):
+    """Predict every next token from those before it [1, 2].
+
+    Parameters
+    ----------
+    config : GPTConfig
+    normalize : function of (logits, dim), default=softmax
+        Turns scores into weights in every attention.
+    scheme : PositionScheme, default=LearnedPositions(context, width)
+        How positions enter. Only the default limits the length of a sequence.
+    """
+
+    def __init__(
+        self,
+        config: GPTConfig,
+        normalize: Normalizer = softmax,
+        scheme: PositionScheme | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.longest = config.context if scheme is None else None
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.scheme = scheme or LearnedPositions(config.context, config.width)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(
+                # Learned positions are added at the entrance, not in an attention.
+                MultiHeadAttention(
+                    config.width, config.heads, normalize=normalize, scheme=scheme
+                ),
+                FeedForward(
+                    config.width, config.hidden, ACTIVATIONS[config.activation]
+                ),
+                norm=self._norm,
+            )
+            for _ in range(config.layers)
+        )
+        self.norm = self._norm(config.width)
+        self.to_logits = nn.Linear(config.width, config.vocab_size, bias=False)
+        self.tie()
+        self._initialise()
+
+    def forward(
+        self,
+        tokens: Tensor | None = None,
+        *,
+        embeddings: Tensor | None = None,
+        cache: ModelCache | None = None,
+    ) -> Tensor:
+        """Score every token as the next one, at every position.
+
+        Parameters
+        ----------
+        tokens : integer Tensor of shape (B, T)
+        embeddings : Tensor of shape (B, T, D), default=None
+            Stands in for the embedded tokens, which are then not given.
+        cache : ModelCache, default=None
+            Of what was read before, from `new_cache`; it is extended by these tokens.
+
+        Returns
+        -------
+        Tensor of shape (B, T, V)
+            Row t scores what follows token t.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one of `tokens` and `embeddings` is given, or it has a wrong
+            shape, an unknown token or more positions than `context`.
+        """
+        return self.to_logits(self.hidden(tokens, embeddings=embeddings, cache=cache))
+
+    def hidden(
+        self,
+        tokens: Tensor | None = None,
+        *,
+        embeddings: Tensor | None = None,
+        cache: ModelCache | None = None,
+    ) -> Tensor:
+        """Return what the model makes of each position (B, T, D), before the scores.
+
+        The parameters are those of `forward`.
+        """
+        x = self._embed(tokens, embeddings)  # (B, T, D)
+        past, length = 0 if cache is None else cache.length, x.shape[1]
+        if self.longest is not None and past + length > self.longest:
+            raise ValueError(
+                f"tokens: {length} after {past} in the cache are more than "
+                f"context={self.longest}"
+            )
+        positions = torch.arange(past, past + length, device=x.device)
+        mask = causal_mask(length, past + length, device=x.device)
+        x = self.scheme.embed(x, positions)
+        caches = [None] * len(self.blocks) if cache is None else cache.blocks
+        for block, kept in zip(self.blocks, caches, strict=True):
+            x = block(x, mask=mask, positions=positions, cache=kept)
+        return self.norm(x)
+
+    def new_cache(self) -> ModelCache:
+        """Make an empty cache for this model."""
+        return ModelCache(len(self.blocks))
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> "GPT":
+        """Load a GPT-2 from a local folder, or by its hub name such as "gpt2".
+
+        Parameters
+        ----------
+        name : str or Path
+            A folder with config.json and safetensors files is read without a network.
+
+        Returns
+        -------
+        GPT
+            With 32-bit floats, whatever the files hold.
+
+        Raises
+        ------
+        ValueError
+            If config.json has an option that this class does not, or the files lack a
+            tensor, have one too many, or one of a wrong shape.
+        """
+        config, weights = load(name)
+        with torch.device("meta"):
+            model = cls(config)
+        model.load_state_dict(weights, assign=True)
+        model.tie()
+        return model.eval()
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors as GPT-2 has them.
+
+        Raises
+        ------
+        ValueError
+            If the model has a normaliser or positions that GPT-2 has not.
+        """
+        normalizers = {block.attention.normalize for block in self.blocks}
+        if self.longest is None or normalizers != {softmax}:
+            raise ValueError("only softmax and learned positions fit a GPT-2 file")
+        save(self.config, self.state_dict(), folder)
+
+    def tie(self) -> None:
+        """Let the scores use the weights of the embedding [3], if so configured."""
+        if self.config.tied:
+            self.to_logits.weight = self.embedding.weight
+
+    def _norm(self, width: int) -> nn.LayerNorm:
+        return nn.LayerNorm(width, self.config.epsilon)
+
+    def _initialise(self) -> None:
+        """Draw small weights; smaller ones where 2 L of them are summed [2, §2.3]."""
+        deviation = self.config.deviation
+        tables = [self.embedding, self.to_logits]
+        if self.longest is not None:
+            tables.append(self.scheme.table)
+        for table in tables:
+            nn.init.normal_(table.weight, std=deviation)
+        for block in self.blocks:
+            into_stream = (block.attention.to_output, block.feed_forward.to_output)
+            for linear in block.modules():
+                if isinstance(linear, nn.Linear):
+                    share = 2 * len(self.blocks) if linear in into_stream else 1
+                    nn.init.normal_(linear.weight, std=deviation / math.sqrt(share))
+                    nn.init.zeros_(linear.bias)
+
+    def _embed(self, tokens: Tensor | None, embeddings: Tensor | None) -> Tensor:
+        if (tokens is None) == (embeddings is None):
+            raise ValueError("give either tokens or embeddings, one of the two")
+        if embeddings is not None:
+            check_floating("embeddings", embeddings)
+            if embeddings.ndim != 3 or embeddings.shape[-1] != self.config.width:
+                raise ValueError(
+                    f"embeddings={describe(embeddings)} must have shape "
+                    f"(B, T, {self.config.width})"
+                )
+            return embeddings
+        _check_tokens(tokens, self.config.vocab_size)
+        return self.embedding(tokens)
+
+
+def _check_tokens(tokens: Tensor, vocab_size: int) -> None:
+    whole = isinstance(tokens, Tensor) and tokens.dtype in (torch.int64, torch.int32)
+    if not whole or tokens.ndim != 2:
+        raise ValueError(f"tokens={describe(tokens)} must be integers of shape (B, T)")
+    if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < vocab_size:
+        raise ValueError(
+            f"tokens from {tokens.min()} to {tokens.max()} must be from 0 to "
+            f"{vocab_size - 1}"
+        )

@@ -1,0 +1,94 @@
+"""Random sequences that repeat: what only looking back for the same can predict.
+
+Chapter  chapters/genres/decoder_only.ipynb
+Tests    tests/genres/test_decoder_only.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    V  tokens in the vocabulary
+
+References
+    [1] Olsson et al., "In-context Learning and Induction Heads", 2022,
+        arXiv:2209.11895
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_positive
+from genai_lib.genres.decoder_only.measure import cross_entropy_bits
+
+
+def repeats(
+    periods: tuple[int, int],
+    length: int,
+    size: int,
+    vocab_size: int,
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield sequences of random tokens, each repeated with a period of its own.
+
+    Parameters
+    ----------
+    periods : tuple of int
+        The shortest and the longest period, which are drawn with equal chances.
+    length : int
+        T.
+    size : int
+        B.
+    vocab_size : int
+        V.
+    generator : torch.Generator
+
+    Yields
+    ------
+    tokens : int64 Tensor of shape (B, T)
+    known : bool Tensor of shape (B, T)
+        Whether a token could be foretold. The first one of the second round could
+        not, as nothing says that a round is over.
+    """
+    check_positive(size=size, vocab_size=vocab_size)
+    low, high = periods
+    if not 1 <= low <= high < length - 1:
+        raise ValueError(f"periods={periods} must rise from 1 to below {length=} - 1")
+    places = torch.arange(length)
+    while True:
+        period = torch.randint(low, high + 1, (size, 1), generator=generator)
+        block = torch.randint(vocab_size, (size, high), generator=generator)
+        yield block.gather(1, places % period), places > period
+
+
+def known_bits(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """Average the bits of those tokens that could be foretold.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (B, T) to logits (B, T, V).
+    batch : tokens and known, as `repeats` yields them
+    """
+    tokens, known = batch
+    return cross_entropy_bits(model(tokens[:, :-1]), tokens[:, 1:])[known[:, 1:]].mean()
+
+
+def prefix_scores(weights: Tensor, tokens: Tensor) -> Tensor:
+    """Measure how much each head looks at what followed the same token before [1].
+
+    Parameters
+    ----------
+    weights : Tensor of shape (B, heads, T, T)
+        Of one attention; see `watch_weights`.
+    tokens : int64 Tensor of shape (B, T)
+
+    Returns
+    -------
+    Tensor of shape (heads,)
+        The mean weight on positions right after an earlier copy of the current token,
+        over the positions that have one.
+    """
+    same = (tokens[:, :, None] == tokens[:, None, :]).tril(-1)  # (B, T, T)
+    after = same.roll(1, dims=-1)
+    after[..., 0] = False
+    found = (weights * after[:, None]).sum(-1)  # (B, heads, T)
+    return found.movedim(1, -1)[after.any(-1)].mean(0)

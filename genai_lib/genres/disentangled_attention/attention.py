@@ -1,0 +1,222 @@
+"""Disentangled attention: what and where are compared in three ways.
+
+Chapter  chapters/genres/disentangled_attention.ipynb
+Tests    tests/genres/test_disentangled_attention.py
+
+Shape letters used in this file
+    B  sequences in a batch    Q  query positions    K  key positions
+    D  width of the model      d  width of one head  2k  rows of the table of distances
+
+References
+    [1] He et al., "DeBERTa: Decoding-enhanced BERT with Disentangled Attention", 2020,
+        arXiv:2006.03654
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import describe
+from genai_lib.components.attention import (
+    KeyValueCache,
+    Memory,
+    MultiHeadAttention,
+    Normalizer,
+    attend,
+    attend_fast,
+)
+from genai_lib.components.softmax import softmax
+from genai_lib.genres.disentangled_attention.buckets import RelativePositions
+
+TERMS = ("c2c", "c2p", "p2c")
+"""Content to content, content to position, position to content."""
+
+
+def content_to_position(query: Tensor, position_key: Tensor, rows: Tensor) -> Tensor:
+    """Let each query rate the distance to each key [1, eq. 4, second term].
+
+    Parameters
+    ----------
+    query : Tensor of shape (B, heads, Q, d)
+    position_key : Tensor of shape (heads, 2k, d)
+        K^r, a key for each row of the table.
+    rows : int64 Tensor of shape (Q, K)
+        The row for query i and key j.
+
+    Returns
+    -------
+    Tensor of shape (B, heads, Q, K)
+        Not yet scaled.
+    """
+    products = query @ position_key.mT  # (B, heads, Q, 2k)
+    return products.gather(-1, rows.expand(*products.shape[:-2], *rows.shape))
+
+
+def position_to_content(key: Tensor, position_query: Tensor, rows: Tensor) -> Tensor:
+    """Let each distance rate the content of each key [1, eq. 4, third term].
+
+    Parameters
+    ----------
+    key : Tensor of shape (B, heads, K, d)
+    position_query : Tensor of shape (heads, 2k, d)
+        Q^r, a query for each row of the table.
+    rows : int64 Tensor of shape (Q, K)
+        The row for query i and key j.
+
+    Returns
+    -------
+    Tensor of shape (B, heads, Q, K)
+        Not yet scaled.
+    """
+    products = position_query @ key.mT  # (B, heads, 2k, K)
+    return products.gather(-2, rows.expand(*products.shape[:-2], *rows.shape))
+
+
+class DebertaAttention(MultiHeadAttention):
+    """Add up to three terms to one score, and divide it by √(3d) [1, eq. 4].
+
+    Parameters
+    ----------
+    width : int
+        D.
+    heads : int
+    positions : RelativePositions
+        The vectors of the distances; one object for all layers.
+    terms : sequence of str, default=`TERMS`
+        Which of the terms count. The scores are divided by √(d · their number).
+    shared : bool, default=False
+        Whether the vectors of the distances go through the maps of the contents, as in
+        versions 2 and 3, or have two of their own, as in the paper.
+    normalize : function of (logits, dim), default=softmax
+
+    Raises
+    ------
+    ValueError
+        If `terms` is empty, repeats one or has an unknown one, or `positions` has
+        another width.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        positions: RelativePositions,
+        *,
+        terms: Sequence[str] = TERMS,
+        shared: bool = False,
+        normalize: Normalizer = softmax,
+    ) -> None:
+        super().__init__(width, heads, normalize=normalize, scheme=positions)
+        check_terms(terms)
+        if positions.table.embedding_dim != width:
+            raise ValueError(
+                f"positions of width={positions.table.embedding_dim} must have the "
+                f"width={width} of the attention"
+            )
+        self.terms = tuple(term for term in TERMS if term in terms)
+        self.share = 1 / math.sqrt(len(terms) * (width // heads))
+        self.scale = self.share if "c2c" in terms else 0.0
+        own = (term for term in ("c2p", "p2c") if term in terms and not shared)
+        self.position_maps = nn.ModuleDict(
+            {term: nn.Linear(width, width) for term in own}
+        )
+
+    def position_key(self) -> Tensor:
+        """Compute K^r, of shape (heads, 2k, d)."""
+        return self._of_positions("c2p", self.to_key)
+
+    def position_query(self) -> Tensor:
+        """Compute Q^r, of shape (heads, 2k, d)."""
+        return self._of_positions("p2c", self.to_query)
+
+    def rows_of_contents(self, positions: Tensor, key_positions: Tensor) -> Tensor:
+        """Return the row of Q^r for each pair (Q, K): δ(i, j), as in the code."""
+        return self.scheme.rows(positions, key_positions)
+
+    def score_bias(
+        self, query: Tensor, key: Tensor, positions: Tensor, key_positions: Tensor
+    ) -> Tensor | None:
+        """Add up the terms with positions, scaled, of shape (B, heads, Q, K)."""
+        found = self.position_terms(query, key, positions, key_positions)
+        return sum(found.values()) if found else None
+
+    def position_terms(
+        self, query: Tensor, key: Tensor, positions: Tensor, key_positions: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the terms with positions that count, each (B, heads, Q, K), scaled."""
+        found = {}
+        if "c2p" in self.terms:
+            rows = self.scheme.rows(positions, key_positions)
+            found["c2p"] = content_to_position(query, self.position_key(), rows)
+        if "p2c" in self.terms:
+            rows = self.rows_of_contents(positions, key_positions)
+            found["p2c"] = position_to_content(key, self.position_query(), rows)
+        return {term: scores * self.share for term, scores in found.items()}
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return all terms of `x` (B, T, D) looking at itself; their sum is the score.
+
+        Each has the shape (B, heads, T, T) and is scaled.
+        """
+        positions = torch.arange(x.shape[1], device=x.device)
+        query, key = self._heads(self.to_query(x)), self._heads(self.to_key(x))
+        found = {"c2c": query @ key.mT * self.scale} if "c2c" in self.terms else {}
+        return found | self.position_terms(query, key, positions, positions)
+
+    def mix(
+        self,
+        x: Tensor,
+        memory: Tensor | Memory | None = None,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Return what each head found, of shape (B, heads, Q, d).
+
+        Unlike the parent, it takes a memory with its scheme: `x` and `memory` then
+        stand at the same positions, as in the mask decoder.
+        """
+        if memory is None:
+            return super().mix(x, mask=mask, positions=positions, cache=cache)
+        query, (key, value) = self._heads(self.to_query(x)), self.remember(memory)
+        if cache is not None or query.shape[-2] != key.shape[-2]:
+            raise ValueError(
+                f"memory={describe(memory)} must have as many positions as "
+                f"x={describe(x)}, and a cache has no place there"
+            )
+        if positions is None:
+            positions = torch.arange(x.shape[1], device=x.device)
+        bias = self.score_bias(query, key, positions, positions)
+        if self.normalize is softmax:
+            return attend_fast(query, key, value, mask, bias, scale=self.scale)
+        return attend(query, key, value, mask, self.normalize, bias, scale=self.scale)[
+            0
+        ]
+
+    def _of_positions(self, term: str, shared: nn.Linear) -> Tensor:
+        own = self.position_maps[term] if term in self.position_maps else shared
+        return self._heads(own(self.scheme.vectors()))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+
+
+class PrintedDebertaAttention(DebertaAttention):
+    """The same as the paper prints it: δ(j, i) in the third term [1, eq. 4].
+
+    The released code has δ(i, j) there, and so has every published checkpoint.
+    """
+
+    def rows_of_contents(self, positions: Tensor, key_positions: Tensor) -> Tensor:
+        """Return the row of Q^r for each pair (Q, K): δ(j, i)."""
+        return self.scheme.rows(key_positions, positions).mT
+
+
+def check_terms(terms: Sequence[str]) -> None:
+    """Raise ValueError unless these are some of `TERMS`, each once."""
+    unknown = isinstance(terms, str) or set(terms) - set(TERMS)
+    if unknown or not terms or len(set(terms)) != len(terms):
+        raise ValueError(f"terms={terms!r} must be some of {TERMS}, each once")

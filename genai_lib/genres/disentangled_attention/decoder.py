@@ -1,0 +1,47 @@
+"""The mask decoder: the last block, asked again and again.
+
+Chapter  chapters/genres/disentangled_attention.ipynb
+Tests    tests/genres/test_disentangled_attention_model.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    D  width
+
+References
+    [1] He et al., "DeBERTa: Decoding-enhanced BERT with Disentangled Attention", 2020,
+        arXiv:2006.03654
+"""
+
+from torch import Tensor
+
+from genai_lib.components.attention import PostNormBlock
+
+
+def decode(
+    block: PostNormBlock, query: Tensor, memory: Tensor, times: int, **seen
+) -> Tensor:
+    """Let one block answer queries again and again, always about one memory [1, §3.2].
+
+    Parameters
+    ----------
+    block : PostNormBlock
+        Its attention compares `query` with `memory`.
+    query : Tensor of shape (B, T, D)
+        Of the first time; then what the block made of it.
+    memory : Tensor of shape (B, T, D)
+        What keys and values are made of.
+    times : int
+    **seen
+        `mask` and `positions` of the attention.
+
+    Returns
+    -------
+    Tensor of shape (B, T, D)
+    """
+    for _ in range(times):
+        query = block.join(
+            query,
+            lambda asked: block.attention(asked, memory, **seen),
+            block.attention_norm,
+        )
+        query = block.join(query, block.feed_forward, block.feed_forward_norm)
+    return query

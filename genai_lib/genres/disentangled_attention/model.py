@@ -1,0 +1,222 @@
+"""DeBERTa: an encoder whose attention keeps content and position apart.
+
+Chapter  chapters/genres/disentangled_attention.ipynb
+Tests    tests/genres/test_disentangled_attention_model.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary
+
+References
+    [1] He et al., "DeBERTa: Decoding-enhanced BERT with Disentangled Attention", 2020,
+        arXiv:2006.03654
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import describe
+from genai_lib.components.attention import FeedForward, PostNormBlock
+from genai_lib.components.positions import LearnedPositions, NoPositions
+from genai_lib.genres.decoder_only import ACTIVATIONS
+from genai_lib.genres.disentangled_attention.attention import DebertaAttention
+from genai_lib.genres.disentangled_attention.buckets import RelativePositions
+from genai_lib.genres.disentangled_attention.checkpoint import load
+from genai_lib.genres.disentangled_attention.config import DebertaConfig
+from genai_lib.genres.disentangled_attention.decoder import decode
+from genai_lib.genres.encoder_only import MaskedHead
+
+DECODINGS = 2
+
+
+class Deberta(nn.Module):
+    """Guess hidden tokens from both sides [1].
+
+    With `absolute="decoder"` the last block is the mask decoder: it runs twice, asked
+    by queries that know their absolute position.
+
+    Parameters
+    ----------
+    config : DebertaConfig
+    attention : type, default=DebertaAttention
+        The class of the attentions, such as `PrintedDebertaAttention`.
+    """
+
+    def __init__(
+        self,
+        config: DebertaConfig,
+        attention: type[DebertaAttention] = DebertaAttention,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.embedding = nn.Embedding(config.vocab_size, width)
+        self.embedding_norm = self._norm(width)
+        self.absolute = (
+            NoPositions()
+            if config.absolute == "none"
+            else LearnedPositions(config.context, width)
+        )
+        self.positions = RelativePositions(
+            width,
+            config.reach,
+            config.max_distance,
+            self._norm if config.normed else nn.Identity,
+        )
+        self.blocks = nn.ModuleList(
+            self._block(attention) for _ in range(config.layers)
+        )
+        if config.head:
+            self.head = MaskedHead(config)
+            self.tie()
+        self._initialise()
+
+    def forward(
+        self,
+        tokens: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """Score every token at every position.
+
+        Parameters
+        ----------
+        tokens : integer Tensor of shape (B, T)
+        mask : bool Tensor of shape (B, T), default=None
+            False where a token only fills up a row.
+        positions : integer Tensor of shape (T,), default=0 to T - 1
+
+        Returns
+        -------
+        Tensor of shape (B, T, V)
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, a token unknown, a position without a vector, or the
+            model was loaded without a head.
+        """
+        if not self.config.head:
+            raise ValueError(
+                "the checkpoint of this model has no head: only hidden states can be "
+                "computed"
+            )
+        return self.head(self.hidden(tokens, mask=mask, positions=positions))
+
+    def hidden(
+        self,
+        tokens: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """Return what the model makes of each position (B, T, D), before the scores.
+
+        The parameters are those of `forward`.
+        """
+        return self.states(tokens, mask=mask, positions=positions)[-1]
+
+    def states(
+        self,
+        tokens: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Return the embedded tokens and what each block makes of them, (B, T, D) each.
+
+        The parameters are those of `forward`.
+        """
+        self._check(tokens, mask)
+        if positions is None:
+            positions = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.embedding(tokens)  # (B, T, D)
+        if self.config.absolute == "input":
+            x = self.absolute.embed(x, positions)
+        found = [self.embedding_norm(x)]
+        seen = {"positions": positions}
+        seen["mask"] = None if mask is None else mask[:, None, None]
+        for block in self.blocks[:-1]:
+            found.append(block(found[-1], **seen))
+        last = self.blocks[-1]
+        if self.config.absolute == "decoder":
+            query = self.absolute.embed(found[-1], positions)
+            return [*found, decode(last, query, found[-1], DECODINGS, **seen)]
+        return [*found, last(found[-1], **seen)]
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> "Deberta":
+        """Load a DeBERTa of version 2 or 3 from a local folder, or by its hub name.
+
+        Parameters
+        ----------
+        name : str or Path
+            A folder with config.json and safetensors files is read without a network.
+
+        Returns
+        -------
+        Deberta
+            With 32-bit floats, whatever the files hold.
+
+        Raises
+        ------
+        ValueError
+            If config.json has an option that this class does not, or the files lack a
+            tensor, have one too many, or one of a wrong shape.
+        """
+        config, weights = load(name)
+        with torch.device("meta"):
+            model = cls(config)
+        model.load_state_dict(weights, assign=True)
+        if config.head:
+            model.tie()
+        return model.eval()
+
+    def tie(self) -> None:
+        """Let the scores use the weights of the embedding, if so configured."""
+        if self.config.tied:
+            self.head.to_logits.weight = self.embedding.weight
+
+    def _block(self, attention: type[DebertaAttention]) -> PostNormBlock:
+        config = self.config
+        return PostNormBlock(
+            attention(
+                config.width,
+                config.heads,
+                self.positions,
+                terms=config.terms,
+                shared=config.shared,
+            ),
+            FeedForward(config.width, config.hidden, ACTIVATIONS[config.activation]),
+            norm=self._norm,
+        )
+
+    def _norm(self, width: int) -> nn.LayerNorm:
+        return nn.LayerNorm(width, self.config.epsilon)
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=self.config.deviation)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+
+    def _check(self, tokens: Tensor, mask: Tensor | None) -> None:
+        whole = isinstance(tokens, Tensor) and not tokens.is_floating_point()
+        if not whole or tokens.ndim != 2:
+            raise ValueError(
+                f"tokens={describe(tokens)} must be integers of shape (B, T)"
+            )
+        most = self.config.vocab_size - 1
+        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() <= most:
+            raise ValueError(
+                f"tokens from {tokens.min()} to {tokens.max()} must be from 0 to {most}"
+            )
+        if mask is not None and (
+            mask.dtype != torch.bool or mask.shape != tokens.shape
+        ):
+            raise ValueError(
+                f"mask={describe(mask)} must be boolean, of shape {tuple(tokens.shape)}"
+            )

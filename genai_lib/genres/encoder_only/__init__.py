@@ -1,0 +1,39 @@
+"""BERT, the model that reads both sides, and the masking that trains it.
+
+Chapter  chapters/genres/encoder_only.ipynb
+Tests    tests/genres/test_encoder_only.py
+"""
+
+from genai_lib.genres.encoder_only.config import BertConfig
+from genai_lib.genres.encoder_only.filling import (
+    choose_holes,
+    masked_windows,
+    share_right,
+)
+from genai_lib.genres.encoder_only.heads import (
+    BertClassifier,
+    MaskedHead,
+    padding_mask,
+)
+from genai_lib.genres.encoder_only.masking import (
+    IGNORED,
+    mask_tokens,
+    masked_loss,
+    masked_loss_fast,
+)
+from genai_lib.genres.encoder_only.model import Bert
+
+__all__ = [
+    "IGNORED",
+    "Bert",
+    "BertClassifier",
+    "BertConfig",
+    "MaskedHead",
+    "choose_holes",
+    "mask_tokens",
+    "masked_loss",
+    "masked_loss_fast",
+    "masked_windows",
+    "padding_mask",
+    "share_right",
+]

@@ -1,0 +1,83 @@
+"""What stands on top of BERT: scores of tokens, and classes of texts.
+
+Chapter  chapters/genres/encoder_only.ipynb
+Tests    tests/genres/test_encoder_only.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary
+
+References
+    [1] Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for
+        Language Understanding", 2018, arXiv:1810.04805
+"""
+
+from torch import Tensor, nn
+
+from genai_lib.checks import check_positive
+from genai_lib.genres.decoder_only.config import ACTIVATIONS
+from genai_lib.genres.encoder_only.config import BertConfig
+
+
+class MaskedHead(nn.Module):
+    """Score every token from what a model made of a position [1, §A.2].
+
+    Parameters
+    ----------
+    config : BertConfig
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.mix = nn.Linear(config.width, config.width)
+        self.activation = ACTIVATIONS[config.activation]
+        self.norm = nn.LayerNorm(config.width, config.epsilon)
+        self.to_logits = nn.Linear(config.width, config.vocab_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map (..., D) to logits (..., V)."""
+        return self.to_logits(self.norm(self.activation(self.mix(hidden))))
+
+
+class BertClassifier(nn.Module):
+    """Put each text into one of several classes, by its first token [1, §4.1].
+
+    Parameters
+    ----------
+    bert : Bert
+        With a pooler; it is trained too.
+    classes : int
+    """
+
+    def __init__(self, bert: nn.Module, classes: int) -> None:
+        super().__init__()
+        check_positive(classes=classes)
+        if bert.pooler is None:
+            raise ValueError("bert has no pooler to classify by")
+        self.bert = bert
+        self.to_classes = nn.Linear(bert.config.width, classes)
+
+    def forward(
+        self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
+    ) -> Tensor:
+        """Map (B, T) to logits (B, classes); the parameters are those of `Bert`."""
+        return self.to_classes(self.bert.pooled(tokens, types, mask=mask))
+
+
+def padding_mask(tokens: Tensor, padding: int) -> Tensor:
+    """Let nobody look at the tokens that fill up a row.
+
+    Parameters
+    ----------
+    tokens : integer Tensor of shape (B, T)
+    padding : int
+        The token that stands for nothing.
+
+    Returns
+    -------
+    bool Tensor of shape (B, 1, 1, T)
+
+    >>> import torch
+    >>> padding_mask(torch.tensor([[5, 6, 0]]), 0).flatten().tolist()
+    [True, True, False]
+    """
+    return (tokens != padding)[:, None, None]

@@ -1,0 +1,143 @@
+"""Hide some tokens of a text, and ask a model for them.
+
+Chapter  chapters/genres/encoder_only.ipynb
+Tests    tests/genres/test_encoder_only_masking.py
+
+Shape letters used in this file
+    ...  any leading dimensions    B  sequences in a batch    T  positions
+    V  tokens in the vocabulary
+
+References
+    [1] Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for
+        Language Understanding", 2018, arXiv:1810.04805
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_lib.checks import check_positive, describe
+
+IGNORED = -100
+"""The target of a position that nobody asks for; cross-entropy skips it."""
+
+
+def mask_tokens(
+    tokens: Tensor,
+    mask_token: int,
+    vocab_size: int,
+    rate: float = 0.15,
+    generator: torch.Generator | None = None,
+    *,
+    special: Sequence[int] = (),
+    masked: float = 0.8,
+    replaced: float = 0.1,
+) -> tuple[Tensor, Tensor]:
+    """Choose tokens to be guessed, and hide most of them [1, §3.1 and A.1].
+
+    Every token is chosen with probability `rate`, alone. Of the chosen ones a share
+    `masked` becomes the mask, a share `replaced` a token drawn evenly from all, and
+    the rest stays as it is, so the model must doubt whatever it reads.
+
+    Parameters
+    ----------
+    tokens : int64 Tensor of shape (..., T)
+    mask_token : int
+        The token that stands for a hidden one. It is never chosen.
+    vocab_size : int
+        V; tokens are from 0 to V - 1.
+    rate : float, default=0.15
+    generator : torch.Generator, default=None
+    special : sequence of int, default=()
+        Tokens that are never chosen and never drawn, such as those that pad or part.
+    masked, replaced : float, default=0.8, 0.1
+
+    Returns
+    -------
+    inputs : int64 Tensor of shape (..., T)
+        What the model reads.
+    targets : int64 Tensor of shape (..., T)
+        The chosen tokens as they were, and `IGNORED` everywhere else.
+
+    Raises
+    ------
+    ValueError
+        If a token is outside the vocabulary, a share outside [0, 1], or no token is
+        left to draw.
+    """
+    kept = sorted({mask_token, *special})
+    _check(tokens, vocab_size, kept, rate, masked, replaced)
+    home = generator.device if generator is not None else tokens.device
+    shape = tuple(tokens.shape)
+    chance, fate = torch.rand(2, *shape, generator=generator, device=home)
+    allowed = torch.ones(vocab_size, dtype=torch.bool, device=home)
+    allowed[kept] = False
+    ordinary = allowed.nonzero().flatten()
+    drawn = torch.randint(len(ordinary), shape, generator=generator, device=home)
+    drawn = ordinary[drawn].to(tokens)
+    chosen = (chance < rate).to(tokens.device) & allowed.to(tokens.device)[tokens]
+    fate = fate.to(tokens.device)
+    inputs = tokens.masked_fill(chosen & (fate < masked), mask_token)
+    swapped = chosen & (fate >= masked) & (fate < masked + replaced)
+    return torch.where(swapped, drawn, inputs), tokens.masked_fill(~chosen, IGNORED)
+
+
+def masked_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """Average the cross-entropy, in nats, of the tokens that were chosen [1, §3.1].
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (B, T) to logits (B, T, V).
+    batch : inputs and targets, each an int64 Tensor of shape (B, T)
+        From `mask_tokens`. Without any chosen token the loss is 0.
+    """
+    inputs, targets = batch
+    logits = model(inputs)  # (B, T, V)
+    total = functional.cross_entropy(
+        logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+    return total / (targets != IGNORED).sum().clamp_min(1)
+
+
+def masked_loss_fast(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """Compute `masked_loss` from the scores of the chosen tokens alone.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (B, T) and `at=`, a bool Tensor (B, T), to logits (N, V) where it is True.
+    batch : as in `masked_loss`
+    """
+    inputs, targets = batch
+    chosen = targets != IGNORED
+    logits = model(inputs, at=chosen)  # (N, V)
+    total = functional.cross_entropy(logits, targets[chosen], reduction="sum")
+    return total / max(len(logits), 1)
+
+
+def _check(tokens, vocab_size, kept, rate, masked, replaced) -> None:
+    check_positive(vocab_size=vocab_size)
+    if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:
+        raise ValueError(f"tokens={describe(tokens)} must be an int64 tensor")
+    if tokens.ndim < 1:
+        raise ValueError(f"tokens={describe(tokens)} must have shape (..., T)")
+    if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < vocab_size:
+        raise ValueError(
+            f"tokens from {tokens.min()} to {tokens.max()} must be from 0 to "
+            f"vocab_size - 1 = {vocab_size - 1}"
+        )
+    if not 0 <= kept[0] <= kept[-1] < vocab_size:
+        raise ValueError(
+            f"mask_token and special={kept} must be from 0 to "
+            f"vocab_size - 1 = {vocab_size - 1}"
+        )
+    if len(kept) == vocab_size:
+        raise ValueError(f"special={kept} leaves no token of {vocab_size} to draw")
+    shares = {"rate": rate, "masked": masked, "replaced": replaced}
+    for name, share in {**shares, "masked + replaced": masked + replaced}.items():
+        # Sums such as 0.9 + 0.1 may miss 1 by a rounding.
+        if not 0 <= share <= 1 + 1e-9:
+            raise ValueError(f"{name}={share} must be from 0 to 1")

@@ -1,0 +1,226 @@
+"""BERT: a stack of blocks in which every token sees every other.
+
+Chapter  chapters/genres/encoder_only.ipynb
+Tests    tests/genres/test_encoder_only.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary
+
+References
+    [1] Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for
+        Language Understanding", 2018, arXiv:1810.04805
+    [2] Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import describe
+from genai_lib.components.attention import (
+    FeedForward,
+    MultiHeadAttention,
+    Normalizer,
+    PositionScheme,
+    PostNormBlock,
+)
+from genai_lib.components.positions import LearnedPositions
+from genai_lib.components.softmax import softmax
+from genai_lib.genres.decoder_only.config import ACTIVATIONS
+from genai_lib.genres.encoder_only.checkpoint import load, save
+from genai_lib.genres.encoder_only.config import BertConfig
+from genai_lib.genres.encoder_only.heads import MaskedHead
+
+
+class Bert(nn.Module):
+    """Read a whole text at once, and say which token belongs where [1].
+
+    Parameters
+    ----------
+    config : BertConfig
+    normalize : function of (logits, dim), default=softmax
+        Turns scores into weights in every attention.
+    scheme : PositionScheme, default=LearnedPositions(context, width)
+        How positions enter. Only the default limits the length of a sequence.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        normalize: Normalizer = softmax,
+        scheme: PositionScheme | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.longest = config.context if scheme is None else None
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.type_embedding = nn.Embedding(config.types, config.width)
+        self.scheme = scheme or LearnedPositions(config.context, config.width)
+        self.norm = self._norm(config.width)
+        self.blocks = nn.ModuleList(
+            PostNormBlock(
+                # Learned positions are added at the entrance, not in an attention.
+                MultiHeadAttention(
+                    config.width, config.heads, normalize=normalize, scheme=scheme
+                ),
+                FeedForward(
+                    config.width, config.hidden, ACTIVATIONS[config.activation]
+                ),
+                norm=self._norm,
+            )
+            for _ in range(config.layers)
+        )
+        self.pooler = nn.Linear(config.width, config.width) if config.pooler else None
+        self.head = MaskedHead(config) if config.head else None
+        self.tie()
+        self._initialise()
+
+    def forward(
+        self,
+        tokens: Tensor,
+        types: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+        at: Tensor | None = None,
+    ) -> Tensor:
+        """Score every token at every position.
+
+        Parameters
+        ----------
+        tokens : integer Tensor of shape (B, T)
+        types : integer Tensor of shape (B, T), default=zeros
+            Which kind of text each token belongs to.
+        mask : bool Tensor of shape (T, T) or broadcastable to (B, heads, T, T)
+            True where looking is allowed; by default it is allowed everywhere.
+        at : bool Tensor of shape (B, T), default=None
+            Where scores are wanted, if not everywhere; only these are computed.
+
+        Returns
+        -------
+        Tensor of shape (B, T, V), or (N, V) for N wanted positions
+            Row t scores what stands at position t.
+
+        Raises
+        ------
+        ValueError
+            If the model has no head, or an input has a wrong shape, an unknown token
+            or type, or more positions than `context`.
+        """
+        if self.head is None:
+            raise ValueError("this model has no head; only `hidden` can be asked for")
+        hidden = self.hidden(tokens, types, mask=mask)
+        return self.head(hidden if at is None else hidden[at])
+
+    def hidden(
+        self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return what the model makes of each position (B, T, D), before the scores.
+
+        The parameters are those of `forward`, without `at`.
+        """
+        x = self._embed(tokens, types)  # (B, T, D)
+        length = x.shape[1]
+        if self.longest is not None and length > self.longest:
+            raise ValueError(f"tokens: {length} are more than context={self.longest}")
+        positions = torch.arange(length, device=x.device)
+        x = self.norm(self.scheme.embed(x, positions))
+        for block in self.blocks:
+            x = block(x, mask=mask, positions=positions)
+        return x
+
+    def pooled(
+        self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
+    ) -> Tensor:
+        """Sum each text up in one vector (B, D), made of its first position [1, §4.1].
+
+        The parameters are those of `hidden`.
+        """
+        if self.pooler is None:
+            raise ValueError("this model has no pooler")
+        first = self.hidden(tokens, types, mask=mask)[:, 0]
+        return self.pooler(first).tanh()
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> "Bert":
+        """Load a BERT from a local folder, or by its name on the hub.
+
+        Parameters
+        ----------
+        name : str or Path
+            A folder with config.json and safetensors files is read without a network.
+
+        Returns
+        -------
+        Bert
+            With 32-bit floats, whatever the files hold, and with a head and a pooler
+            if they hold one. What predicts the next sentence is left out.
+
+        Raises
+        ------
+        ValueError
+            If config.json has an option that this class does not, or the files lack a
+            tensor, have one too many, or one of a wrong shape.
+        """
+        config, weights = load(name)
+        with torch.device("meta"):
+            model = cls(config)
+        model.load_state_dict(weights, assign=True)
+        model.tie()
+        return model.eval()
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors as BERT has them.
+
+        Raises
+        ------
+        ValueError
+            If the model has a normaliser or positions that BERT has not.
+        """
+        normalizers = {block.attention.normalize for block in self.blocks}
+        if self.longest is None or normalizers != {softmax}:
+            raise ValueError("only softmax and learned positions fit a BERT file")
+        save(self.config, self.state_dict(), folder)
+
+    def tie(self) -> None:
+        """Let the scores use the weights of the embedding, if so configured."""
+        if self.config.tied and self.head is not None:
+            self.head.to_logits.weight = self.embedding.weight
+
+    def _norm(self, width: int) -> nn.LayerNorm:
+        return nn.LayerNorm(width, self.config.epsilon)
+
+    def _initialise(self) -> None:
+        """Draw small weights; constants start at 0 [1, §A.2]."""
+        tables = [self.embedding, self.type_embedding]
+        if self.longest is not None:
+            tables.append(self.scheme.table)
+        maps = [module for module in self.modules() if isinstance(module, nn.Linear)]
+        for module in tables + maps:
+            nn.init.normal_(module.weight, std=self.config.deviation)
+        for linear in maps:
+            nn.init.zeros_(linear.bias)
+
+    def _embed(self, tokens: Tensor, types: Tensor | None) -> Tensor:
+        _check_numbers("tokens", tokens, self.config.vocab_size)
+        x = self.embedding(tokens)
+        if types is None:
+            return x + self.type_embedding.weight[0]
+        _check_numbers("types", types, self.config.types)
+        if types.shape != tokens.shape:
+            raise ValueError(
+                f"types={describe(types)} must have the shape of "
+                f"tokens={describe(tokens)}"
+            )
+        return x + self.type_embedding(types)
+
+
+def _check_numbers(name: str, numbers: Tensor, count: int) -> None:
+    whole = isinstance(numbers, Tensor) and numbers.dtype in (torch.int64, torch.int32)
+    if not whole or numbers.ndim != 2:
+        raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
+    if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < count:
+        raise ValueError(
+            f"{name} from {numbers.min()} to {numbers.max()} must be from 0 to "
+            f"{count - 1}"
+        )

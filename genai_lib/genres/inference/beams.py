@@ -1,0 +1,160 @@
+"""Beam search: look for the text that is most probable as a whole.
+
+Chapter  chapters/genres/inference.ipynb
+Tests    tests/genres/test_inference.py
+
+Shape letters used in this file
+    K  beams    T  tokens of the prompt    V  tokens in the vocabulary
+
+The rules are those of `generate(num_beams=K)` in the library `transformers`.
+
+References
+    [1] Graves, "Sequence Transduction with Recurrent Neural Networks", 2012,
+        arXiv:1211.3711
+    [2] Wu et al., "Google's Neural Machine Translation System", 2016,
+        arXiv:1609.08144
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_positive
+from genai_lib.genres.inference.generation import check_prompt
+
+EARLY_STOPPING = (False, True, "never")
+
+
+class Beam(NamedTuple):
+    """A finished text.
+
+    Attributes
+    ----------
+    tokens : int64 Tensor of shape (length,)
+        The new tokens, with the end token if it came.
+    score : float
+        log p of these tokens, divided by length to the power of `length_penalty`.
+    """
+
+    tokens: Tensor
+    score: float
+
+
+@torch.no_grad()
+def beam_search(
+    model: nn.Module,
+    prompt: Tensor,
+    max_new_tokens: int,
+    beams: int = 4,
+    *,
+    length_penalty: float = 1.0,
+    early_stopping: bool | str = False,
+    end_token: int | None = None,
+) -> list[Beam]:
+    """Carry on the K most probable beginnings side by side [1].
+
+    Parameters
+    ----------
+    model : nn.Module
+        With a cache, as in `generate`.
+    prompt : int64 Tensor of shape (T,)
+    max_new_tokens : int
+        A text ends here, or with the end token.
+    beams : int, default=4
+        K.
+    length_penalty : float, default=1.0
+        0 compares sums of log p, which favours short texts; 1 compares means [2].
+    early_stopping : bool or "never", default=False
+        When the search ends before `max_new_tokens`. True: as soon as K texts are
+        finished. False: when K are, and the best beginning, as long as it is now,
+        scores no better than the worst of them. "never": when no beginning could
+        get better even at full length, so that stopping loses nothing, given a
+        length penalty of 0 or more.
+    end_token : int, default=None
+
+    Returns
+    -------
+    list of Beam
+        At most K, the best first.
+
+    Raises
+    ------
+    ValueError
+        As `generate`, and if an option is out of its range.
+    """
+    check_prompt(model, prompt, max_new_tokens, dimensions=(1,))
+    check_positive(beams=beams)
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty={length_penalty} must be finite")
+    if early_stopping not in EARLY_STOPPING:
+        raise ValueError(f"{early_stopping=!r} must be one of {EARLY_STOPPING}")
+    search = _Search(max_new_tokens, beams, length_penalty, early_stopping, end_token)
+    cache = model.new_cache()
+    logits = model(prompt[None], cache=cache)[:, -1].expand(beams, -1)  # (K, V)
+    cache.select(torch.zeros(beams, dtype=torch.int64, device=prompt.device))
+    search.begin(prompt)
+    while True:
+        rows = search.advance(logits)
+        if search.is_over():
+            return search.finished
+        cache.select(rows)
+        logits = model(search.running[:, -1:], cache=cache)[:, -1]
+
+
+class _Search:
+    """The beginnings that are carried on, and the texts that are finished."""
+
+    def __init__(self, most, beams, length_penalty, early_stopping, end_token):
+        self.most, self.beams = most, beams
+        self.length_penalty, self.early_stopping = length_penalty, early_stopping
+        self.end_token = end_token
+        self.finished: list[Beam] = []
+
+    def begin(self, prompt: Tensor) -> None:
+        """Start with one empty text; the other rows do not count yet."""
+        self.running = prompt.new_empty(self.beams, 0)  # (K, length)
+        self.scores = torch.full((self.beams,), -math.inf, device=prompt.device)
+        self.scores[0] = 0.0
+
+    def advance(self, logits: Tensor) -> Tensor:
+        """Add one token to the best beginnings; return which rows they continue."""
+        totals = logits.float().log_softmax(dim=-1) + self.scores[:, None]  # (K, V)
+        # Twice K, so that K are left to carry on if as many end.
+        count = min(2 * self.beams, totals.numel())
+        scores, places = totals.flatten().topk(count)
+        rows, new = places // logits.shape[-1], places % logits.shape[-1]
+        texts = torch.cat([self.running[rows], new[:, None]], dim=1)
+        ends = torch.full_like(new, texts.shape[1] == self.most, dtype=torch.bool)
+        if self.end_token is not None:
+            ends |= new == self.end_token
+        self._finish(texts[: self.beams], scores, ends)
+        alive = scores.masked_fill(ends, -math.inf)
+        kept = alive.topk(min(self.beams, count)).indices
+        self.running, self.scores = texts[kept], alive[kept]
+        return rows[kept]
+
+    def is_over(self) -> bool:
+        """Say whether no beginning can be, or need be, carried on."""
+        length = self.running.shape[1]
+        best = self.scores[0].item()
+        if length == self.most or best == -math.inf:
+            return True
+        if len(self.finished) < self.beams:
+            return False
+        if self.early_stopping is True:
+            return True
+        if self.early_stopping == "never" and self.length_penalty > 0:
+            length = self.most
+        return best / length**self.length_penalty <= self.finished[-1].score
+
+    def _finish(self, texts: Tensor, scores: Tensor, ends: Tensor) -> None:
+        share = texts.shape[1] ** self.length_penalty
+        self.finished += [
+            Beam(text, score / share)
+            for text, score, ended in zip(texts, scores.tolist(), ends, strict=False)
+            if ended and score > -math.inf
+        ]
+        self.finished.sort(key=lambda beam: -beam.score)
+        del self.finished[self.beams :]

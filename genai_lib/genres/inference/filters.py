@@ -1,0 +1,175 @@
+"""What may be drawn at all: top-k, top-p and min-p, and how a token is chosen.
+
+Chapter  chapters/genres/inference.ipynb
+Tests    tests/genres/test_inference.py
+
+Shape letters used in this file
+    ...  any leading dimensions    V  tokens in the vocabulary
+
+Each cut sets the logits of what it removes to -∞, as in the library `transformers`
+and in its order: temperature, top-k, top-p, min-p.
+
+References
+    [1] Fan et al., "Hierarchical Neural Story Generation", 2018, arXiv:1805.04833
+    [2] Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020,
+        arXiv:1904.09751
+    [3] Nguyen et al., "Turning Up the Heat: Min-p Sampling", 2024, arXiv:2407.01082
+"""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.components.softmax import sample, softmax
+
+
+def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
+    """Keep the k largest logits [1], and all that tie with the last of them.
+
+    Parameters
+    ----------
+    logits : floating-point Tensor of shape (..., V)
+    top_k : int
+        From 1; above V it keeps everything.
+
+    Returns
+    -------
+    Tensor of shape (..., V)
+        -∞ where a token is cut.
+
+    >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
+    tensor([-inf, 3., 2.])
+    """
+    _check_logits(logits)
+    check_positive(top_k=top_k)
+    last = logits.topk(min(top_k, logits.shape[-1])).values[..., -1:]  # (..., 1)
+    return logits.masked_fill(logits < last, -math.inf)
+
+
+def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
+    """Keep the fewest tokens whose probabilities sum to at least p: the nucleus [2].
+
+    Parameters
+    ----------
+    logits : floating-point Tensor of shape (..., V)
+    top_p : float
+        From 0, which keeps the likeliest token alone, to 1, which keeps everything.
+
+    Returns
+    -------
+    Tensor of shape (..., V)
+        -∞ where a token is cut.
+
+    >>> keep_top_p(torch.tensor([0.5, 0.3, 0.2]).log(), 0.7).isfinite()
+    tensor([ True,  True, False])
+    """
+    _check_logits(logits)
+    _check_share("top_p", top_p)
+    rising, places = logits.sort(dim=-1)
+    # A token goes when it and all less likely ones hold at most 1 - p.
+    cut = softmax(rising, dim=-1).cumsum(dim=-1) <= 1 - top_p
+    cut[..., -1] = False
+    return logits.masked_fill(cut.scatter(-1, places, cut), -math.inf)
+
+
+def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
+    """Keep tokens at least min_p times as probable as the likeliest one [3].
+
+    Parameters
+    ----------
+    logits : floating-point Tensor of shape (..., V)
+    min_p : float
+        From 0, which keeps everything, to 1, which keeps the likeliest.
+
+    Returns
+    -------
+    Tensor of shape (..., V)
+        -∞ where a token is cut.
+
+    >>> keep_min_p(torch.tensor([0.5, 0.3, 0.2]).log(), 0.5).isfinite()
+    tensor([ True,  True, False])
+    """
+    _check_logits(logits)
+    _check_share("min_p", min_p)
+    probabilities = softmax(logits, dim=-1)
+    least = min_p * probabilities.amax(dim=-1, keepdim=True)  # (..., 1)
+    return logits.masked_fill(probabilities < least, -math.inf)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen once the model has scored them all.
+
+    Attributes
+    ----------
+    temperature : float, default=1.0
+        0 takes the largest logit, the first of them at a tie.
+    top_k, top_p, min_p : default=None
+        Of `keep_top_k`, `keep_top_p` and `keep_min_p`; None cuts nothing.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+
+    def __post_init__(self) -> None:
+        theta = self.temperature
+        if not isinstance(theta, Real) or not 0 <= theta < math.inf:
+            raise ValueError(f"temperature={theta!r} must be finite and 0 or more")
+        if self.top_k is not None:
+            check_positive(top_k=self.top_k)
+        for name in ("top_p", "min_p"):
+            if getattr(self, name) is not None:
+                _check_share(name, getattr(self, name))
+
+    def cut(self, logits: Tensor) -> Tensor:
+        """Divide by the temperature, then keep top-k, top-p and min-p, in this order.
+
+        The temperature must not be 0. Shapes are those of `keep_top_k`; 16-bit logits
+        become 32-bit ones.
+        """
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        if self.temperature != 1:
+            logits = logits / self.temperature
+        if self.top_k is not None:
+            logits = keep_top_k(logits, self.top_k)
+        if self.top_p is not None:
+            logits = keep_top_p(logits, self.top_p)
+        if self.min_p is not None:
+            logits = keep_min_p(logits, self.min_p)
+        return logits
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the law that `draw` draws from, of the shape of `logits`."""
+        if self.temperature == 0:
+            best = logits.argmax(dim=-1)
+            return functional.one_hot(best, logits.shape[-1]).to(logits.dtype)
+        return softmax(self.cut(logits), dim=-1)
+
+    def draw(self, logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Map logits (..., V) to tokens (...)."""
+        if self.temperature == 0:
+            return logits.argmax(dim=-1)
+        return sample(self.cut(logits), generator=generator)
+
+
+def _check_logits(logits: Tensor) -> None:
+    check_floating("logits", logits)
+    if logits.ndim == 0 or logits.shape[-1] == 0:
+        raise ValueError(f"logits={describe(logits)} must have shape (..., V), V > 0")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not isinstance(value, Real) or not 0 <= value <= 1:
+        raise ValueError(f"{name}={value!r} must be from 0 to 1")

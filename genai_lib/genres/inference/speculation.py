@@ -1,0 +1,147 @@
+"""Speculative decoding: a small model guesses, the large one checks many at once.
+
+Chapter  chapters/genres/inference.ipynb
+Tests    tests/genres/test_inference.py
+
+Letters used in this file
+    p  the law of the model    q  the law of the draft    k  guesses in a round
+    T  tokens of the prompt    V  tokens in the vocabulary
+
+References
+    [1] Leviathan et al., "Fast Inference from Transformers via Speculative Decoding",
+        2023, arXiv:2211.17192
+    [2] Chen et al., "Accelerating Large Language Model Decoding with Speculative
+        Sampling", 2023, arXiv:2302.01318
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_positive
+from genai_lib.components.softmax import sample
+from genai_lib.genres.inference.filters import Sampling
+from genai_lib.genres.inference.generation import check_prompt
+
+
+def accept(
+    guesses: Tensor,
+    draft_probabilities: Tensor,
+    probabilities: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Keep guesses so that what is kept follows the model's law [1, algorithm 1].
+
+    Guess x is kept with probability min(1, p(x)/q(x)). The first that is not is
+    replaced by a draw from max(0, p - q), normalised; after k kept ones comes a draw
+    from p.
+
+    Parameters
+    ----------
+    guesses : int64 Tensor of shape (k,)
+        Each drawn from its row of `draft_probabilities`.
+    draft_probabilities : Tensor of shape (k, V)
+    probabilities : Tensor of shape (k + 1, V)
+    generator : torch.Generator, default=None
+
+    Returns
+    -------
+    int64 Tensor of shape (n,)
+        With n from 1 to k + 1.
+    """
+    p = probabilities[:-1].gather(1, guesses[:, None])[:, 0]  # (k,)
+    q = draft_probabilities.gather(1, guesses[:, None])[:, 0]
+    device = p.device if generator is None else generator.device
+    uniform = torch.rand(len(guesses), generator=generator, device=device)
+    kept = uniform.to(p.device) < p / q  # (k,)
+    count = int(kept.cumprod(0).sum())
+    law = probabilities[count]
+    if count < len(guesses):
+        left = (law - draft_probabilities[count]).clamp(min=0)
+        # Two laws that differ by rounding alone may leave nothing.
+        law = left if left.any() else law
+    last = sample(law.log(), generator=generator)
+    return torch.cat([guesses[:count], last[None]])
+
+
+def speculative_decode(
+    model: nn.Module,
+    draft: nn.Module,
+    prompt: Tensor,
+    max_new_tokens: int,
+    ahead: int = 4,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """Yield what each pass through the model brings: 1 to `ahead` + 1 tokens [1, 2].
+
+    The text has exactly the law that `generate` gives it with the same options,
+    whatever the draft is; at temperature 0 it is the same text.
+
+    Parameters
+    ----------
+    model, draft : nn.Module
+        As in `generate`, with the same vocabulary.
+    prompt : int64 Tensor of shape (T,)
+        One prompt, because rows of a batch would keep different numbers of guesses.
+    max_new_tokens : int
+        How many tokens are yielded in total.
+    ahead : int, default=4
+        k, how many tokens the draft guesses for a pass.
+    temperature, top_k, top_p, min_p : default=the model's own probabilities
+        As in `Sampling`; they shape both laws.
+    generator : torch.Generator, default=None
+
+    Yields
+    ------
+    int64 Tensor of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        At the call, as `generate`, for either model.
+    """
+    sampling = Sampling(temperature, top_k, top_p, min_p)
+    check_positive(ahead=ahead)
+    for reader in (model, draft):
+        check_prompt(reader, prompt, max_new_tokens, dimensions=(1,))
+    readers = _Reader(model), _Reader(draft)
+    return _rounds(*readers, prompt, max_new_tokens, ahead, sampling, generator)
+
+
+@torch.no_grad()
+def _rounds(model, draft, tokens, remaining, ahead, sampling, generator):
+    while remaining > 0:
+        guesses, laws = tokens.new_empty(0), []
+        # Of k guesses up to k + 1 tokens come, and not more than are wanted.
+        for _ in range(min(ahead, remaining - 1)):
+            logits = draft.read(torch.cat([tokens, guesses]))[-1]  # (V,)
+            laws.append(sampling.probabilities(logits))
+            guesses = torch.cat([guesses, sample(laws[-1].log(), 1.0, generator)[None]])
+        scores = model.read(torch.cat([tokens, guesses]))[-len(guesses) - 1 :]
+        q = torch.stack(laws) if laws else scores.new_empty(0, scores.shape[-1])
+        new = accept(guesses, q, sampling.probabilities(scores), generator)
+        yield new
+        tokens, remaining = torch.cat([tokens, new]), remaining - len(new)
+        for reader in (model, draft):
+            reader.forget(len(tokens) - 1)
+
+
+class _Reader:
+    """A model with what it remembers of one text."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.cache = model, model.new_cache()
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """Return scores (n, V) of what follows each token (T,) not read before."""
+        unread = tokens[None, self.cache.length :]
+        return self.model(unread, cache=self.cache)[0]
+
+    def forget(self, length: int) -> None:
+        """Go back to the first `length` tokens at most."""
+        self.cache.crop(min(length, self.cache.length))
