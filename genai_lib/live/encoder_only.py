@@ -12,7 +12,8 @@ from importlib import resources
 
 import altair as alt
 
-from genai_lib.live.decoder_only import CELLS, LINE_HEIGHT, cells, visible
+from genai_lib.live.decoder_only import LINE_HEIGHT
+from genai_lib.live.expected_pieces import CELLS, cells, visible
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 

@@ -107,7 +107,7 @@ def mass_panel() -> alt.LayerChart:
     text = (
         alt.Chart(alt.Data(values=sums))
         .transform_calculate(mass=sum_of("all[datum.place]", COUNT))
-        .transform_calculate(shown="format(datum.mass, '.3~f')")
+        .transform_calculate(shown="format(datum.mass, '.3~g')")
         .mark_text(align="left", dx=5)
         .encode(
             x=mass_axis(),
@@ -117,7 +117,7 @@ def mass_panel() -> alt.LayerChart:
     )
     sums_described = described(text, "datum.name + ', all: ' + datum.mass")
     return alt.layer(mass_bars(), sums_described).properties(
-        title="Attention of one query to four keys", height=HEIGHT
+        title="One query, four keys", height=HEIGHT
     )
 
 

@@ -119,12 +119,12 @@ def query_and_keys_numbers(state):
 def next_character_numbers(state):
     entry = STORED[state["passage"]]
     numbers = {}
-    for character, *chances in entry["places"][state["place"] - 1]["options"]:
+    for character, *chances in entry["places"][round(state["place"]) - 1]["options"]:
         sign = character.replace(" ", "␣")
         for who, chance in zip(("GPT", "the 5-gram"), chances, strict=True):
             numbers[f"‘{sign}’ by {who}"] = chance
     for index, who in enumerate(("GPT", "5-gram")):
-        costs = [p["bits"][index] for p in entry["places"][: state["place"]]]
+        costs = [p["bits"][index] for p in entry["places"][: round(state["place"])]]
         numbers[f"{who}, bits per character so far"] = sum(costs) / len(costs)
     return numbers
 
@@ -132,7 +132,7 @@ def next_character_numbers(state):
 def masked_character_numbers(state):
     entry = hidden_places()[state["passage"]]
     numbers = {}
-    for character, *chances in entry["places"][state["place"] - 1]:
+    for character, *chances in entry["places"][round(state["place"]) - 1]:
         sign = character.replace(" ", "␣")
         for who, chance in zip(("BERT", "GPT"), chances, strict=True):
             numbers[f"‘{sign}’ by {who}"] = chance
