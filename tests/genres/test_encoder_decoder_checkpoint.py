@@ -61,9 +61,7 @@ def reference_model(untied=False, **sizes):
 def padded(vocab_size, lengths=(9, 5, 1), size=9):
     """Draw sources of several lengths, filled up with the pad token 0."""
     source = torch.randint(1, vocab_size, (len(lengths), size))
-    return source.masked_fill(
-        torch.arange(size) >= torch.tensor(lengths)[:, None], 0
-    )
+    return source.masked_fill(torch.arange(size) >= torch.tensor(lengths)[:, None], 0)
 
 
 @pytest.mark.parametrize("sizes", ODD.values(), ids=ODD)

@@ -33,7 +33,7 @@ from genai_lib.data import load_tokenizer
 from genai_lib.data.next_characters import PATH
 from genai_lib.live import attention, positions, repairs
 from genai_lib.genres.inference import Sampling
-from genai_lib.live import attention, inference
+from genai_lib.live import attention, encoder_decoder, inference
 from genai_lib.live.controls import Choice
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
@@ -220,6 +220,15 @@ def next_tokens_numbers(state):
     return numbers | {"tokens kept": int(kept.sum()), "held": before[kept].sum().item()}
 
 
+def translated_number_numbers(state):
+    entry = encoder_decoder.stored()[state["language"]][state["number"]]
+    step = min(int(state["step"]), len(entry["pieces"]))
+    return {
+        f"piece {step} to token {place}": weight
+        for place, weight in enumerate(entry["weights"][step - 1], 1)
+    }
+
+
 LIBRARY = {
     "temperature": temperature_numbers,
     "logits_and_temperature": logits_and_temperature_numbers,
@@ -231,6 +240,7 @@ LIBRARY = {
     "winner_among_many": winner_among_many_numbers,
     "attention_given_away": attention_given_away_numbers,
     "next_tokens": next_tokens_numbers,
+    "translated_number": translated_number_numbers,
 }
 
 

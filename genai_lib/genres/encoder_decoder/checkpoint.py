@@ -142,9 +142,7 @@ def _check_copies(tensors: Tensors, table: Tensor) -> None:
 
 def save(config: Seq2SeqConfig, weights: dict[str, Tensor], folder: str | Path) -> None:
     """Write both files; see `Seq2Seq.save_pretrained`."""
-    stored = {
-        theirs: weights[ours].contiguous() for ours, theirs, _ in layout(config)
-    }
+    stored = {theirs: weights[ours].contiguous() for ours, theirs, _ in layout(config)}
     gated = config.feed_forward.startswith("gated-")
     fields = {
         "architectures": ["T5ForConditionalGeneration"],

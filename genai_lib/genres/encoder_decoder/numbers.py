@@ -124,13 +124,19 @@ class NumberVocabulary:
         """Collect what numbers of up to so many digits need."""
         check_positive(digits=digits)
         hundreds = range(100, 1000, 100)
-        groups = [*range(100), *hundreds, *(n + 1 for n in hundreds)]
-        # Three digits alone at each place, and the same three at all places.
+        groups = [*range(200), *hundreds, *(n + 1 for n in hundreds)]
         places = [1000**i for i in range(5)]
-        places += [sum(places[:i]) for i in range(2, 6)]
+        # Three digits at every place: alone, or with 101 at all other places.
+        others = [sum(places) * 101 - place * 101 for place in places]
+        numbers = {
+            number % 10**digits
+            for group in groups
+            for place, rest in zip(places, others, strict=True)
+            for number in (group * place, group * place + rest)
+        }
         found = {
             piece
-            for number in {g * p % 10**digits for g in groups for p in places}
+            for number in numbers
             for language in LANGUAGES
             for piece in pieces(in_words(number, language), language)
         }
