@@ -15,6 +15,8 @@ from genai_lib.genres.encoder_decoder import (
     exact_matches,
     shift_right,
     smoothed_cross_entropy,
+    span_batches,
+    span_config,
     translation_loss,
 )
 from genai_lib.genres.encoder_decoder.spans import span_mask
@@ -204,3 +206,16 @@ def test_the_same_generator_draws_the_same_spans():
 def test_texts_that_cannot_be_blanked_are_one_clear_error(options, message):
     with pytest.raises(ValueError, match=message):
         corrupt_spans(**({"tokens": TEXT, "first_mark": 100, "end_token": 1} | options))
+
+
+def test_lessons_of_spans_fit_their_model():
+    config = span_config(50, marks=4, width=8, heads=2)
+    batches = span_batches(iter([TEXT, TEXT]), 50, config, share=0.3)
+    source, target = next(batches)
+    assert source.shape == (50, 40 - 12 + 4 + 1) and target.shape == (50, 12 + 4 + 1)
+    assert source.max() == config.end_token == 54
+    assert ((source >= 50) & (source < 54)).sum() == 4 * 50
+    loss = translation_loss(Seq2Seq(config), (source, target))
+    assert loss.isfinite()
+    with pytest.raises(ValueError, match="more spans than 4 marks"):
+        next(span_batches(iter([TEXT]), 50, config, share=0.6))

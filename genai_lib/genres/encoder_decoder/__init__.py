@@ -31,7 +31,11 @@ from genai_lib.genres.encoder_decoder.recurrent import (
     AttentiveSeq2Seq,
     RecurrentSeq2Seq,
 )
-from genai_lib.genres.encoder_decoder.spans import corrupt_spans
+from genai_lib.genres.encoder_decoder.spans import (
+    corrupt_spans,
+    span_batches,
+    span_config,
+)
 
 __all__ = [
     "FEED_FORWARDS",
@@ -54,5 +58,7 @@ __all__ = [
     "pieces",
     "shift_right",
     "smoothed_cross_entropy",
+    "span_batches",
+    "span_config",
     "translation_loss",
 ]

@@ -12,10 +12,13 @@ References
         Text-to-Text Transformer", 2019, arXiv:1910.10683
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from genai_lib.checks import check_positive, describe
+from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
 
 
 def corrupt_spans(
@@ -93,6 +96,64 @@ def span_mask(
     # Part i of the kept tokens comes before span i; sort by place, then by kind.
     keys = torch.cat([2 * parts[0], 2 * parts[1] + 1], dim=1)  # (count, length)
     return keys.sort(dim=1, stable=True).values % 2 == 1
+
+
+def span_config(vocab_size: int, marks: int, **sizes) -> Seq2SeqConfig:
+    """Add to V tokens of a text the marks, an end and a pad, behind them.
+
+    Parameters
+    ----------
+    vocab_size : int
+        V; the first mark is the token V.
+    marks : int
+        At least as many as a text has spans.
+    **sizes
+        Of `Seq2SeqConfig`.
+
+    >>> config = span_config(50, marks=4)
+    >>> config.vocab_size, config.end_token, config.pad_token
+    (56, 54, 55)
+    """
+    check_positive(vocab_size=vocab_size, marks=marks)
+    end = vocab_size + marks
+    return Seq2SeqConfig(
+        end + 2, end_token=end, pad_token=end + 1, start_token=end + 1, **sizes
+    )
+
+
+def span_batches(
+    windows: Iterator[Tensor],
+    vocab_size: int,
+    config: Seq2SeqConfig,
+    share: float = 0.15,
+    mean_span: float = 3.0,
+    generator: torch.Generator | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Turn stretches of text (B, L) into lessons, for a model of `span_config`.
+
+    Parameters
+    ----------
+    windows : iterator of int64 Tensors of shape (B, L)
+    vocab_size : int
+        V of the text.
+    config : Seq2SeqConfig
+    share, mean_span, generator
+        As in `corrupt_spans`.
+
+    Yields
+    ------
+    pair of int64 Tensors of shapes (B, S) and (B, T)
+    """
+    for tokens in windows:
+        pair = corrupt_spans(
+            tokens, vocab_size, config.end_token, share, mean_span, generator
+        )
+        if max(part[:, :-1].max() for part in pair) >= config.end_token:
+            raise ValueError(
+                f"a text of {tokens.shape[1]} tokens has more spans than "
+                f"{config.end_token - vocab_size} marks"
+            )
+        yield pair
 
 
 def _marked(tokens: Tensor, blank: Tensor, first_mark: int) -> Tensor:
