@@ -31,7 +31,7 @@ from genai_lib.training import cosine, fit
 
 PATH = Path(__file__).with_suffix(".json")
 NUMBERS = (21, 99, 4072, 58_361)
-MOST_DIGITS, STEPS, BATCH, LEARNING_RATE = 5, 1200, 64, 4e-3
+MOST_DIGITS, STEPS, BATCH, LEARNING_RATE = 5, 900, 64, 4e-3
 DIGITS = 3
 
 
@@ -72,16 +72,16 @@ def looks(
     -------
     dict
         "source", the S tokens of the source; "pieces", the T pieces that were
-        written; "weights", T rows of S numbers: the weights of the cross-attention in
-        the last block, averaged over its heads, when the piece was written.
+        written; "weights", T rows of S numbers: the weights of the cross-attention,
+        averaged over blocks and heads, when the piece was written.
     """
     source = torch.tensor([vocabulary.source(number, language)])
     source = source.to(model.embedding.weight.device)
     written = answer(model, source, longest=30)
     with watch_weights(model.decoder) as seen:
         model(source, shift_right(written, model.config.start_token))
-    last = f"{len(model.decoder) - 1}.cross_attention"
-    weights = seen[last][0][0].mean(dim=0)  # (T, S)
+    blocks = [seen[f"{i}.cross_attention"][0][0] for i in range(len(model.decoder))]
+    weights = torch.cat(blocks).mean(dim=0)  # (T, S)
     return {
         "source": [vocabulary.all[token] for token in source[0].tolist()],
         "pieces": [vocabulary.all[token] for token in written[0].tolist()],

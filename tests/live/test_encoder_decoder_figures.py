@@ -54,15 +54,15 @@ def test_the_frame_is_around_the_row_of_the_step():
     assert panel.count('stroke="#D55E00"') == tokens
 
 
-def test_looks_are_the_weights_of_the_last_block():
+def test_looks_are_weights_averaged_over_blocks_and_heads():
     vocabulary = NumberVocabulary.of(digits=2)
     model = Seq2Seq(Seq2SeqConfig(len(vocabulary), width=8, heads=2)).eval()
     found = looks(model, vocabulary, 42, "fr")
     assert found["source"] == ["fr", "4", "2", "<end>"]
     weights = torch.tensor(found["weights"])
     assert weights.shape == (len(found["pieces"]), 4)
-    cross = model.decoder[-1].cross_attention
-    cross.to_query.weight.data.zero_()  # now it looks everywhere alike
+    for block in model.decoder:  # now they look everywhere alike
+        block.cross_attention.to_query.weight.data.zero_()
     weights = torch.tensor(looks(model, vocabulary, 42, "fr")["weights"])
     assert torch.equal(weights, torch.full_like(weights, 0.25))
 
