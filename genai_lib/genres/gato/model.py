@@ -160,12 +160,7 @@ def masked_loss(
     ValueError
         If there is nothing to learn.
     """
-    learned = sequences.learned[:, 1:]  # nothing comes before the first token
-    if not learned.any():
-        raise ValueError("no text and no action is to be predicted")
-    x = model.backbone.hidden(embeddings=model.embed(sequences, generator))
-    logits = model.backbone.to_logits(x[:, :-1][learned])  # (learned tokens, V)
-    return functional.cross_entropy(logits, sequences.ids[:, 1:][learned])
+    return joint_loss(model, {"": sequences}, generator)
 
 
 def joint_loss(
@@ -173,6 +168,17 @@ def joint_loss(
     batches: Mapping[str, Tokens],
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Average the losses of several tasks, each with the same weight."""
-    losses = [masked_loss(model, batch, generator) for batch in batches.values()]
-    return torch.stack(losses).mean()
+    """Average over the text and actions of several batches, of any lengths.
+
+    Every token counts alike, so a source with more of them weighs more, as in [1].
+    """
+    streams, targets = [], []
+    for sequences in batches.values():
+        learned = sequences.learned[:, 1:]  # nothing comes before the first token
+        x = model.backbone.hidden(embeddings=model.embed(sequences, generator))
+        streams.append(x[:, :-1][learned])  # (learned tokens, D)
+        targets.append(sequences.ids[:, 1:][learned])
+    if not sum(map(len, targets)):
+        raise ValueError("no text and no action is to be predicted")
+    scores = model.backbone.to_logits(torch.cat(streams))
+    return functional.cross_entropy(scores, torch.cat(targets))

@@ -100,10 +100,7 @@ def join(*pieces: Tokens, dim: int = 0) -> Tokens:
 def stack(sequences: Sequence[Tokens]) -> Tokens:
     """Make a batch; shorter sequences end in zeros that nobody learns."""
     longest = max(map(len, sequences))
-    padded = [
-        s.map(lambda x, n=longest - len(s): _extend(x, n)) if len(s) < longest else s
-        for s in sequences
-    ]
+    padded = [_extended(sequence, longest) for sequence in sequences]
     return Tokens(
         *(torch.stack([getattr(s, f.name) for s in padded]) for f in fields(Tokens))
     )
@@ -156,7 +153,7 @@ def serialize_episode(
     """
     steps = _steps(episode, task)
     whole = [*task.observations.values(), *task.actions.values()]
-    if steps > 1 and any(isinstance(part, Text) for part in whole):
+    if any(isinstance(part, Text) for part in whole) and steps > 1:
         # Texts differ in length, so the steps are written one by one.
         pieces = [_even_steps(_one(episode, s), task, words) for s in range(steps)]
         return _checked(join(*pieces), context)
@@ -227,8 +224,12 @@ def _patches(pixels: Tensor, rows: int, columns: int) -> Tokens:
     )
 
 
-def _extend(x: Tensor, count: int) -> Tensor:
-    return torch.cat([x, x.new_zeros(count, *x.shape[1:])])
+def _extended(tokens: Tokens, length: int) -> Tokens:
+    """Add zeros at the end; most sequences need none."""
+    more = length - len(tokens)
+    if not more:
+        return tokens
+    return tokens.map(lambda x: torch.cat([x, x.new_zeros(more, *x.shape[1:])]))
 
 
 def _steps(episode: Episode, task: Task) -> int:
