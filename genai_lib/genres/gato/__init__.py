@@ -17,16 +17,12 @@ from genai_lib.genres.gato.demonstrations import (
 from genai_lib.genres.gato.evaluate import bits_per_character, write_captions
 from genai_lib.genres.gato.model import Gato, PatchEmbedding, joint_loss, masked_loss
 from genai_lib.genres.gato.playing import Named, Player, Rollout, play
+from genai_lib.genres.gato.sequences import PATCH, Tokens, join, plain_tokens, stack
 from genai_lib.genres.gato.serialization import (
-    PATCH,
     Episode,
-    Tokens,
-    join,
     normalise_patches,
-    plain_tokens,
     serialize_episode,
     serialize_text,
-    stack,
 )
 from genai_lib.genres.gato.specification import (
     Bounded,

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from genai_lib.checks import check_positive
 from genai_lib.genres.gato.playing import play
-from genai_lib.genres.gato.serialization import Episode, Tokens, join, stack
+from genai_lib.genres.gato.sequences import Tokens, join, stack
+from genai_lib.genres.gato.serialization import Episode
 from genai_lib.genres.gato.specification import Picture, Task, Text
 from genai_lib.genres.gato.worlds import (
     CORRIDOR,

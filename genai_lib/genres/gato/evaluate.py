@@ -12,12 +12,7 @@ from torch import Tensor
 
 from genai_lib.genres.decoder_only import cross_entropy_bits
 from genai_lib.genres.gato.model import Gato
-from genai_lib.genres.gato.serialization import (
-    Tokens,
-    action_tokens,
-    join,
-    plain_tokens,
-)
+from genai_lib.genres.gato.sequences import Tokens, action_tokens, join, plain_tokens
 from genai_lib.genres.gato.specification import Vocabulary
 
 

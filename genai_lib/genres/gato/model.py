@@ -21,7 +21,7 @@ from torch.nn import functional
 from genai_lib.checks import check_positive, describe
 from genai_lib.components.attention import PositionScheme
 from genai_lib.genres.decoder_only import GPT, GPTConfig
-from genai_lib.genres.gato.serialization import PATCH, PLACES, Tokens
+from genai_lib.genres.gato.sequences import PATCH, PLACES, Tokens
 
 
 class PatchEmbedding(nn.Module):

@@ -16,14 +16,8 @@ from torch import Tensor
 
 from genai_lib.checks import check_positive
 from genai_lib.genres.gato.model import Gato
-from genai_lib.genres.gato.serialization import (
-    Episode,
-    Tokens,
-    action_tokens,
-    join,
-    plain_tokens,
-    serialize_episode,
-)
+from genai_lib.genres.gato.sequences import Tokens, action_tokens, join, plain_tokens
+from genai_lib.genres.gato.serialization import Episode, serialize_episode
 from genai_lib.genres.gato.specification import Discrete, Task, Vocabulary
 
 
