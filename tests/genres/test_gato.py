@@ -211,7 +211,11 @@ def test_text_is_learned_and_has_no_time_step():
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("b", torch.zeros(3, 3), r"b of shape \(1, 3\) has 3 numbers .* with 2 is"),
+        (
+            "b",
+            torch.zeros(3, 3),
+            r"b has 3 numbers .* 2 of shape \(2,\) are",
+        ),
         ("b", torch.full((3, 2), 257.0), "b holds 257, specified are -256 to 256"),
         ("b", torch.full((3, 2), math.nan), "b holds nan"),
         ("b", torch.zeros(3, 2).long(), "real numbers"),
@@ -219,7 +223,7 @@ def test_text_is_learned_and_has_no_time_step():
         ("a", torch.full((3, 2), -1), "a holds -1"),
         ("a", torch.zeros(3, 2), "integers are needed"),
         ("a", torch.zeros(2, 2).long(), "equally many time steps"),
-        ("eye", torch.zeros(3, 2, 4, 4), "eye of shape"),
+        ("eye", torch.zeros(3, 2, 4, 4), "eye has 32 numbers"),
         ("eye", torch.full((3, 2, 4, 6), 255.0), "eye holds 255, specified are 0 to 1"),
         ("z", ["a", 3, "b"], "must be a text"),
         ("z", ["a", "?", "b"], "not known"),

@@ -215,10 +215,10 @@ class Task:
 def _shaped(name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
     values = torch.as_tensor(values)
     if values.ndim < 1 or values.shape[1:] != torch.Size(shape):
-        size = math.prod(values.shape[1:])
+        found, size = tuple(values.shape[1:]), math.prod(values.shape[1:])
         raise ValueError(
-            f"{name} of shape {tuple(values.shape)} has {size} numbers in a time step: "
-            f"shape (steps, *{tuple(shape)}) with {math.prod(shape)} is specified"
+            f"{name} has {size} numbers of shape {found} in a time step: "
+            f"{math.prod(shape)} of shape {tuple(shape)} are specified"
         )
     return values
 
