@@ -46,6 +46,7 @@ from genai_lib.live import (
 )
 from genai_lib.live.controls import Choice
 from genai_lib.live.encoder_only import stored as hidden_places
+from genai_lib.live.expected_pieces import visible
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.softmax import (
     NAMES,
@@ -120,7 +121,7 @@ def next_character_numbers(state):
     entry = STORED[state["passage"]]
     numbers = {}
     for character, *chances in entry["places"][round(state["place"]) - 1]["options"]:
-        sign = character.replace(" ", "␣")
+        sign = visible(character)
         for who, chance in zip(("GPT", "the 5-gram"), chances, strict=True):
             numbers[f"‘{sign}’ by {who}"] = chance
     for index, who in enumerate(("GPT", "5-gram")):
@@ -133,7 +134,7 @@ def masked_character_numbers(state):
     entry = hidden_places()[state["passage"]]
     numbers = {}
     for character, *chances in entry["places"][round(state["place"]) - 1]:
-        sign = character.replace(" ", "␣")
+        sign = visible(character)
         for who, chance in zip(("BERT", "GPT"), chances, strict=True):
             numbers[f"‘{sign}’ by {who}"] = chance
     return numbers
