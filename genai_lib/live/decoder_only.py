@@ -127,13 +127,13 @@ def averages_panel(
         "mean:Q", title=f"bits per {piece}", scale=alt.Scale(domain=[0, round(top)])
     )
     colors, dashes = [BLUE, GREY][: len(models)], [[1, 0], [5, 3]][: len(models)]
+    # One legend for both, so that they become one.
+    legend = alt.Legend(title=None, orient="top-right")
     color = alt.Color(
-        "model:N",
-        scale=alt.Scale(domain=list(models), range=colors),
-        legend=alt.Legend(title=None, orient="top-right"),
+        "model:N", scale=alt.Scale(domain=list(models), range=colors), legend=legend
     )
     dash = alt.StrokeDash(
-        "model:N", scale=alt.Scale(domain=list(models), range=dashes), legend=None
+        "model:N", scale=alt.Scale(domain=list(models), range=dashes), legend=legend
     )
     chosen = alt.Chart().transform_filter("datum.passage == passage")
     lines = chosen.mark_line(clip=True, aria=False).encode(
