@@ -18,7 +18,7 @@ def show_source(*things: object) -> None:
     *things : functions or classes of `genai_lib`
     """
     for thing in things:
-        path = Path(inspect.getsourcefile(thing)).resolve()
+        path = Path(inspect.getsourcefile(inspect.unwrap(thing))).resolve()
         try:
             place = path.relative_to(ROOT).as_posix()
         except ValueError:

@@ -1,7 +1,10 @@
 """Source in a notebook is the tested source, with short docstrings."""
 
+from unittest import mock
+
 from genai_lib.components.softmax import softmax_loop
-from genai_lib.source import short_source
+from genai_lib.genres.inference import generate_loop
+from genai_lib.source import short_source, show_source
 
 
 def test_the_code_is_the_library_s_and_the_docstring_one_line():
@@ -35,3 +38,12 @@ def test_docstrings_of_methods_are_cut_too():
     assert '"""Do it."""' in text
     assert "length" not in text
     assert text.rstrip().endswith("return 1")
+
+
+def test_a_wrapped_function_is_shown_under_the_file_that_holds_it():
+    shown = []
+    with mock.patch("genai_lib.source.display", shown.append):
+        show_source(generate_loop)
+    path, code = shown[0].data.split("\n\n", 1)
+    assert path == "`genai_lib/genres/inference/generation.py`"
+    assert "def generate_loop(" in code
