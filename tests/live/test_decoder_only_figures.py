@@ -13,10 +13,10 @@ PLACE, PASSAGE = FIGURE.controls
 
 
 @pytest.mark.parametrize("passage", PASSAGE.options)
-def test_every_state_gives_the_stored_numbers(passage):
+def test_states_give_the_stored_numbers(passage):
     # The panel of the text has no numbers and takes long to draw.
     numbered = FIGURE.specification() | {"panels": FIGURE.panels[1:]}
-    for place in range(PLACE.minimum, PLACE.maximum + 1):
+    for place in (*range(PLACE.minimum, PLACE.maximum, 7), PLACE.maximum):
         state = {"place": place, "passage": passage}
         wanted = next_character_numbers(state)
         assert evaluate(numbered, state) == pytest.approx(wanted, rel=0, abs=1e-6), (

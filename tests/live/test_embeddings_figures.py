@@ -69,7 +69,7 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_random_states_give_the_numbers_of_the_library(name, part):
     figure, library = FIGURES[name]
     random = Random(part)

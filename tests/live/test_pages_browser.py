@@ -9,6 +9,7 @@ from genai_lib.live.specification import evaluate
 from tests.browser import SITE, chromium, live_pages, require_site, served
 from tests.live.pages import (
     ALIVE,
+    DESKTOP,
     PHONE,
     data_of,
     drag,
@@ -55,9 +56,25 @@ def desk(browser):
         yield context
 
 
-@pytest.fixture(params=PAGES)
+@pytest.fixture(scope="module", params=PAGES)
 def page_name(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def shared(desk, address, page_name):
+    """Open a page once for all tests that leave it usable."""
+    with visit(desk, address + page_name) as seen:
+        yield seen
+
+
+@pytest.fixture
+def seen(shared):
+    """Return the shared page with its figures as at the start."""
+    for figure in shared.figures():
+        figure.query_selector("button.genai-live-reset").click()
+    settle(shared.page)
+    return shared
 
 
 def check_numbers(figure):
@@ -89,37 +106,35 @@ def test_the_site_has_live_figures(browser):
     assert PAGES
 
 
-def test_drags_show_the_numbers_of_the_library(desk, address, page_name):
-    with visit(desk, address + page_name) as seen:
-        for figure in seen.figures():
-            moved = False
-            for index, slider in enumerate(sliders_of(figure)):
-                before = numbers_in(figure), slider.input_value()
-                shown = slider.get_attribute("aria-valuetext")
-                drag(seen.page, slider, 0.5, (0.83, 0.21, 0.68)[index % 3])
-                assert slider.input_value() != before[1]
-                assert slider.get_attribute("aria-valuetext") != shown
-                moved |= check_numbers(figure) != before[0]
-            assert moved
-        assert seen.complaints == []
+def test_drags_show_the_numbers_of_the_library(seen):
+    for figure in seen.figures():
+        moved = False
+        for index, slider in enumerate(sliders_of(figure)):
+            before = numbers_in(figure), slider.input_value()
+            shown = slider.get_attribute("aria-valuetext")
+            drag(seen.page, slider, 0.5, (0.83, 0.21, 0.68)[index % 3])
+            assert slider.input_value() != before[1]
+            assert slider.get_attribute("aria-valuetext") != shown
+            moved |= check_numbers(figure) != before[0]
+        assert moved
+    assert seen.complaints == []
 
 
-def test_keys_reach_the_ends_and_the_next_position(desk, address, page_name):
-    with visit(desk, address + page_name) as seen:
-        for figure in seen.figures():
-            controls = data_of(figure)["controls"]
-            sliders = [entry for entry in controls if entry["kind"] == "slider"]
-            for slider, entry in zip(sliders_of(figure), sliders, strict=True):
-                slider.focus()
-                for key, value in [
-                    ("End", entry["max"]),
-                    ("Home", entry["min"]),
-                    ("ArrowRight", entry["min"] + entry["step"]),
-                ]:
-                    slider.press(key)
-                    settle(seen.page)
-                    assert math.isclose(float(slider.input_value()), value)
-                    check_numbers(figure)
+def test_keys_reach_the_ends_and_the_next_position(seen):
+    for figure in seen.figures():
+        controls = data_of(figure)["controls"]
+        sliders = [entry for entry in controls if entry["kind"] == "slider"]
+        for slider, entry in zip(sliders_of(figure), sliders, strict=True):
+            slider.focus()
+            for key, value in [
+                ("End", entry["max"]),
+                ("Home", entry["min"]),
+                ("ArrowRight", entry["min"] + entry["step"]),
+            ]:
+                slider.press(key)
+                settle(seen.page)
+                assert math.isclose(float(slider.input_value()), value)
+                check_numbers(figure)
 
 
 def test_temperatures_are_shown_in_three_digits_with_exact_ends(desk, address):
@@ -135,17 +150,17 @@ def test_temperatures_are_shown_in_three_digits_with_exact_ends(desk, address):
             assert slider.get_attribute("aria-valuetext") == wanted
 
 
-def test_reset_returns_to_the_start(desk, address, page_name):
-    with visit(desk, address + page_name) as seen:
-        figure = seen.figures()[0]
-        start = state_of(figure, data_of(figure)), numbers_in(figure)
-        slider = sliders_of(figure)[0]
-        move_to_an_end(slider)
-        settle(seen.page)
-        assert state_of(figure, data_of(figure)) != start[0]
-        figure.query_selector("button.genai-live-reset").click()
-        settle(seen.page)
-        assert (state_of(figure, data_of(figure)), numbers_in(figure)) == start
+def test_reset_returns_to_the_start(seen):
+    figure = seen.figures()[0]
+    data = data_of(figure)
+    start = state_of(figure, data), numbers_in(figure)
+    assert start[0] == {entry["param"]: entry["value"] for entry in data["controls"]}
+    move_to_an_end(sliders_of(figure)[0])
+    settle(seen.page)
+    assert state_of(figure, data) != start[0]
+    figure.query_selector("button.genai-live-reset").click()
+    settle(seen.page)
+    assert (state_of(figure, data), numbers_in(figure)) == start
 
 
 def test_a_pause_is_announced_once(desk, address, page_name):
@@ -158,25 +173,26 @@ def test_a_pause_is_announced_once(desk, address, page_name):
         seen.page.wait_for_function("voice => voice.textContent", arg=voice)
 
 
-def test_theme_changes_colours_and_keeps_the_state(desk, address, page_name):
+def test_theme_changes_colours_and_keeps_the_state(seen):
     colour = "figure => getComputedStyle(figure.querySelector('svg text')).fill"
-    with visit(desk, address + page_name, scheme="light") as seen:
-        figure = seen.figures()[0]
-        sliders_of(figure)[0].press("End")
-        settle(seen.page)
-        before = numbers_in(figure), seen.page.evaluate(colour, figure)
-        seen.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-        seen.page.wait_for_function(
-            f"before => ({colour})(before[0]) !== before[1]", arg=[figure, before[1]]
-        )
-        settle(seen.page)
-        assert numbers_in(figure) == before[0]
-        check_numbers(figure)
-        paper = seen.page.evaluate(
-            "figure => getComputedStyle(figure.parentElement).backgroundColor", figure
-        )
-        assert paper == "rgba(0, 0, 0, 0)"
-        assert seen.complaints == []
+    changed = f"before => ({colour})(before[0]) !== before[1]"
+    theme = "name => { document.documentElement.dataset.theme = name; }"
+    seen.page.evaluate(theme, "light")
+    figure = seen.figures()[0]
+    sliders_of(figure)[0].press("End")
+    settle(seen.page)
+    before = numbers_in(figure), seen.page.evaluate(colour, figure)
+    seen.page.evaluate(theme, "dark")
+    seen.page.wait_for_function(changed, arg=[figure, before[1]])
+    settle(seen.page)
+    assert numbers_in(figure) == before[0]
+    check_numbers(figure)
+    paper = seen.page.evaluate(
+        "figure => getComputedStyle(figure.parentElement).backgroundColor", figure
+    )
+    assert paper == "rgba(0, 0, 0, 0)"
+    seen.page.evaluate(theme, "light")
+    assert seen.complaints == []
 
 
 def test_without_scripts_each_figure_is_one_picture(browser, address, page_name):
@@ -224,18 +240,18 @@ def test_a_phone_needs_no_sideways_scroll(browser, address, page_name):
                 assert slider.bounding_box()["height"] >= 24
 
 
-def test_figures_follow_the_width_of_their_place(desk, address, page_name):
+def test_figures_follow_the_width_of_their_place(seen):
     fits = (
         "selector => Array.from(document.querySelectorAll(selector)).every(svg =>"
         " Math.abs(Number(svg.getAttribute('width'))"
         " - svg.closest('.genai-live-panel').clientWidth) < 3)"
     )
-    with visit(desk, address + page_name) as seen:
-        for width in ("300px", "500px"):
-            for figure in seen.figures():
-                figure.evaluate("(node, width) => { node.style.width = width; }", width)
-            seen.page.wait_for_function(fits, arg=ALIVE)
-        seen.page.set_viewport_size(PHONE)
+    for width in ("300px", "500px", ""):
+        for figure in seen.figures():
+            figure.evaluate("(node, width) => { node.style.width = width; }", width)
+        seen.page.wait_for_function(fits, arg=ALIVE)
+    for viewport in (PHONE, DESKTOP):
+        seen.page.set_viewport_size(viewport)
         seen.page.wait_for_function(fits, arg=ALIVE)
 
 

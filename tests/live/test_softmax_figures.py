@@ -14,7 +14,7 @@ TOLERANCE = 1e-6
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_random_states_give_the_numbers_of_the_library(name, part):
     figure, random = FIGURES[name], Random(part)
     for _ in range(STATES // 4):
