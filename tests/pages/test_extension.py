@@ -78,6 +78,12 @@ def test_roles_that_exist_no_more_are_removed():
     assert finish('<div role="list">')[1] == '<div role="list">'
 
 
+def test_outputs_are_shown_without_the_tolerance_of_their_test():
+    output = '<div class="cell_output"><pre>{} 12.1, {} 0.97</pre></div>'
+    assert finish(output.format("≈±30%", "≈"))[1] == output.format("≈", "≈")
+    assert finish("<p>'≈±30% 12.1'</p>")[1] == "<p>'≈±30% 12.1'</p>"
+
+
 def test_style_and_script_are_written_anew(tmp_path):
     app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
     folder = tmp_path / "_static" / "genai"
