@@ -1,5 +1,6 @@
 """Checks of arguments that the whole library shares: each error names the argument."""
 
+import torch
 from torch import Tensor
 
 
@@ -53,3 +54,15 @@ def check_labels(name: str, rows: object, labels: object) -> None:
         )
     if labels.is_floating_point() or labels.min() < 0 or labels.max() >= rows.shape[1]:
         raise ValueError(f"labels must be integers from 0 to {rows.shape[1] - 1}")
+
+
+def check_numbers(name: str, numbers: object, count: int) -> None:
+    """Raise ValueError unless `numbers` is (B, T), whole and from 0 to `count` - 1."""
+    whole = isinstance(numbers, Tensor) and numbers.dtype in (torch.int64, torch.int32)
+    if not whole or numbers.ndim != 2:
+        raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
+    if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < count:
+        raise ValueError(
+            f"{name} from {numbers.min()} to {numbers.max()} must be from 0 to "
+            f"{count - 1}"
+        )

@@ -184,6 +184,9 @@ def _check(query, key, value, mask, bias) -> None:
 
 
 def _leading(**tensors: Tensor) -> tuple[int, ...]:
+    shapes = {x.shape[:-2] for x in tensors.values()}
+    if len(shapes) == 1:  # the usual case, without PyTorch's slow general rule
+        return tuple(*shapes)
     try:
         return torch.broadcast_shapes(*(x.shape[:-2] for x in tensors.values()))
     except RuntimeError:

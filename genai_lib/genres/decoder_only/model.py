@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import check_floating, check_numbers, describe
 from genai_lib.components.attention import (
     FeedForward,
     MultiHeadAttention,
@@ -212,16 +212,5 @@ class GPT(nn.Module):
                     f"(B, T, {self.config.width})"
                 )
             return embeddings
-        _check_tokens(tokens, self.config.vocab_size)
+        check_numbers("tokens", tokens, self.config.vocab_size)
         return self.embedding(tokens)
-
-
-def _check_tokens(tokens: Tensor, vocab_size: int) -> None:
-    whole = isinstance(tokens, Tensor) and tokens.dtype in (torch.int64, torch.int32)
-    if not whole or tokens.ndim != 2:
-        raise ValueError(f"tokens={describe(tokens)} must be integers of shape (B, T)")
-    if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < vocab_size:
-        raise ValueError(
-            f"tokens from {tokens.min()} to {tokens.max()} must be from 0 to "
-            f"{vocab_size - 1}"
-        )

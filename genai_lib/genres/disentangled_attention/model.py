@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import describe
+from genai_lib.checks import check_numbers, describe
 from genai_lib.components.attention import FeedForward, PostNormBlock
 from genai_lib.components.positions import LearnedPositions, NoPositions
 from genai_lib.genres.decoder_only import ACTIVATIONS
@@ -204,16 +204,7 @@ class Deberta(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def _check(self, tokens: Tensor, mask: Tensor | None) -> None:
-        whole = isinstance(tokens, Tensor) and not tokens.is_floating_point()
-        if not whole or tokens.ndim != 2:
-            raise ValueError(
-                f"tokens={describe(tokens)} must be integers of shape (B, T)"
-            )
-        most = self.config.vocab_size - 1
-        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() <= most:
-            raise ValueError(
-                f"tokens from {tokens.min()} to {tokens.max()} must be from 0 to {most}"
-            )
+        check_numbers("tokens", tokens, self.config.vocab_size)
         if mask is not None and (
             mask.dtype != torch.bool or mask.shape != tokens.shape
         ):

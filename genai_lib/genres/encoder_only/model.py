@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import describe
+from genai_lib.checks import check_numbers, describe
 from genai_lib.components.attention import (
     FeedForward,
     MultiHeadAttention,
@@ -202,25 +202,14 @@ class Bert(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def _embed(self, tokens: Tensor, types: Tensor | None) -> Tensor:
-        _check_numbers("tokens", tokens, self.config.vocab_size)
+        check_numbers("tokens", tokens, self.config.vocab_size)
         x = self.embedding(tokens)
         if types is None:
             return x + self.type_embedding.weight[0]
-        _check_numbers("types", types, self.config.types)
+        check_numbers("types", types, self.config.types)
         if types.shape != tokens.shape:
             raise ValueError(
                 f"types={describe(types)} must have the shape of "
                 f"tokens={describe(tokens)}"
             )
         return x + self.type_embedding(types)
-
-
-def _check_numbers(name: str, numbers: Tensor, count: int) -> None:
-    whole = isinstance(numbers, Tensor) and numbers.dtype in (torch.int64, torch.int32)
-    if not whole or numbers.ndim != 2:
-        raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
-    if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < count:
-        raise ValueError(
-            f"{name} from {numbers.min()} to {numbers.max()} must be from 0 to "
-            f"{count - 1}"
-        )
