@@ -44,6 +44,7 @@ from genai_lib.live import (
     positions,
     repairs,
 )
+from genai_lib.live import attention, encoder_decoder, inference
 from genai_lib.live.controls import Choice
 from genai_lib.live.encoder_only import stored as hidden_places
 from genai_lib.live.expected_pieces import visible
@@ -270,6 +271,15 @@ def three_terms_numbers(state):
     }
 
 
+def translated_number_numbers(state):
+    entry = encoder_decoder.stored()[state["language"]][state["number"]]
+    step = min(int(state["step"]), len(entry["pieces"]))
+    return {
+        f"piece {step} to token {place}": weight
+        for place, weight in enumerate(entry["weights"][step - 1], 1)
+    }
+
+
 LIBRARY = {
     "three_terms": three_terms_numbers,
     "temperature": temperature_numbers,
@@ -283,6 +293,7 @@ LIBRARY = {
     "attention_given_away": attention_given_away_numbers,
     "next_tokens": next_tokens_numbers,
     "masked_character": masked_character_numbers,
+    "translated_number": translated_number_numbers,
 }
 
 
