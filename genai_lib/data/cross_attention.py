@@ -24,6 +24,7 @@ from genai_lib.genres.encoder_decoder import (
     Seq2SeqConfig,
     answer,
     draw_numbers,
+    parameter_groups,
     shift_right,
     translation_loss,
 )
@@ -47,9 +48,10 @@ def train() -> tuple[Seq2Seq, NumberVocabulary]:
     ]
     torch.manual_seed(0)
     model = Seq2Seq(Seq2SeqConfig(len(vocabulary), hidden=128))
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, fused=True)
+    groups = parameter_groups(model, LEARNING_RATE)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     batches = vocabulary.pairs(examples).batches(
-        BATCH, torch.Generator().manual_seed(0)
+        BATCH, torch.Generator().manual_seed(0), pool=8
     )
     fit(
         model,

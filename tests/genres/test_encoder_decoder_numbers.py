@@ -83,6 +83,25 @@ def test_pairs_are_filled_up_and_batches_are_cut():
     assert seen == {"en7", "de8", "fr123456"}
 
 
+def test_batches_of_a_pool_are_sorted_by_length():
+    numbers = [1, 20, 21, 300, 321, 4000, 4321, 54321]
+    pairs = VOCABULARY.pairs([(number, "en") for number in numbers])
+    drawn = torch.Generator().manual_seed(1)
+    rows = torch.randint(8, (12,), generator=torch.Generator().manual_seed(1))
+    batches = pairs.batches(3, drawn, pool=4)
+    found = [next(batches) for _ in range(4)]
+    assert all(batch.target[:, -1].any() for batch in found)
+    lengths = sorted(
+        (batch.target != 0).sum(1).sort().values.tolist() for batch in found
+    )
+    assert sum(lengths, []) == sorted((pairs.target[rows] != 0).sum(1).tolist())
+    again = [VOCABULARY.decode(row) for batch in found for row in batch.source]
+    assert sorted(again) == sorted(f"en{numbers[i]}" for i in rows)
+    order = [(batch.target != 0).sum().item() for batch in found]
+    assert order != sorted(order)
+    assert len(next(batches).source) == 3
+
+
 def test_no_number_is_drawn_for_training_and_for_the_test():
     for digits in (2, 3, 6):
         rng = random.Random(0)

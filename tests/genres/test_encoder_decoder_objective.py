@@ -13,6 +13,7 @@ from genai_lib.genres.encoder_decoder import (
     answer,
     corrupt_spans,
     exact_matches,
+    parameter_groups,
     shift_right,
     smoothed_cross_entropy,
     span_batches,
@@ -219,3 +220,16 @@ def test_lessons_of_spans_fit_their_model():
     assert loss.isfinite()
     with pytest.raises(ValueError, match="more spans than 4 marks"):
         next(span_batches(iter([TEXT]), 50, config, share=0.6))
+
+
+def test_tables_learn_faster_and_every_weight_once():
+    model = Seq2Seq(Seq2SeqConfig(9, 8, 2))
+    matrices, tables = parameter_groups(model, 2e-3, 5.0)
+    assert matrices["lr"] == 2e-3 and tables["lr"] == pytest.approx(1e-2)
+    assert {id(w) for w in tables["params"]} == {
+        id(model.embedding.weight),
+        id(model.encoder[0].attention.scheme.table.weight),
+        id(model.decoder[0].attention.scheme.table.weight),
+    }
+    both = [id(w) for w in (*matrices["params"], *tables["params"])]
+    assert sorted(both) == sorted(id(w) for w in model.parameters())

@@ -40,11 +40,11 @@ from genai_lib.genres.inference import Sampling
 from genai_lib.live import (
     attention,
     disentangled_attention,
+    encoder_decoder,
     inference,
     positions,
     repairs,
 )
-from genai_lib.live import attention, encoder_decoder, inference
 from genai_lib.live.controls import Choice
 from genai_lib.live.encoder_only import stored as hidden_places
 from genai_lib.live.expected_pieces import visible

@@ -4,6 +4,14 @@ Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/test_encoder_decoder.py
 """
 
+from genai_lib.genres.encoder_decoder.blanks import (
+    AllAtOnce,
+    Blank,
+    FromTheLeft,
+    Rescored,
+    Written,
+    judge,
+)
 from genai_lib.genres.encoder_decoder.cache import (
     Given,
     RecurrentCache,
@@ -23,6 +31,7 @@ from genai_lib.genres.encoder_decoder.numbers import (
 from genai_lib.genres.encoder_decoder.objective import (
     answer,
     exact_matches,
+    parameter_groups,
     shift_right,
     smoothed_cross_entropy,
     translation_loss,
@@ -35,30 +44,39 @@ from genai_lib.genres.encoder_decoder.spans import (
     corrupt_spans,
     span_batches,
     span_config,
+    span_mask,
 )
 
 __all__ = [
     "FEED_FORWARDS",
     "LANGUAGES",
+    "AllAtOnce",
     "AttentiveSeq2Seq",
+    "Blank",
+    "FromTheLeft",
     "Given",
     "NumberVocabulary",
     "Pairs",
     "RecurrentCache",
     "RecurrentSeq2Seq",
+    "Rescored",
     "Seq2Seq",
     "Seq2SeqCache",
     "Seq2SeqConfig",
+    "Written",
     "answer",
     "corrupt_spans",
     "draw_numbers",
     "exact_matches",
     "in_words",
     "is_held_out",
+    "judge",
+    "parameter_groups",
     "pieces",
     "shift_right",
     "smoothed_cross_entropy",
     "span_batches",
     "span_config",
+    "span_mask",
     "translation_loss",
 ]

@@ -89,13 +89,28 @@ class Pairs(NamedTuple):
     source: Tensor
     target: Tensor
 
-    def batches(self, size: int, generator: torch.Generator) -> Iterator["Pairs"]:
-        """Yield random pairs without end, cut to the longest of each batch."""
-        check_positive(size=size)
+    def batches(
+        self, size: int, generator: torch.Generator, pool: int = 1
+    ) -> Iterator["Pairs"]:
+        """Yield random pairs without end, cut to the longest of each batch.
+
+        Parameters
+        ----------
+        size : int
+            How many pairs a batch has.
+        generator : torch.Generator
+        pool : int, default=1
+            So many batches are drawn at once and sorted by the length of the target,
+            so that pairs of a batch are about equally long and few pads are computed.
+        """
+        check_positive(size=size, pool=pool)
         while True:
-            rows = torch.randint(len(self.source), (size,), generator=generator)
+            rows = torch.randint(len(self.source), (size * pool,), generator=generator)
             rows = rows.to(self.source.device)
-            yield Pairs(*(_cut(part[rows]) for part in self))
+            lengths = (self.target[rows] != 0).sum(dim=1)
+            parts = rows[lengths.argsort(stable=True)].split(size)
+            for i in torch.randperm(pool, generator=generator).tolist():
+                yield Pairs(*(_cut(part[parts[i]]) for part in self))
 
 
 def _cut(tokens: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ Shape letters used in this file
 References
     [1] Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
         2015, arXiv:1512.00567
+    [2] Raffel et al., "Exploring the Limits of Transfer Learning with a Unified
+        Text-to-Text Transformer", 2019, arXiv:1910.10683
 """
 
 import torch
@@ -77,6 +79,38 @@ def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> 
     config = model.config
     logits = model(source, shift_right(target, config.start_token))
     return smoothed_cross_entropy(logits, target, smoothing, config.pad_token)
+
+
+def parameter_groups(
+    model: nn.Module, learning_rate: float, faster: float = 10.0
+) -> list[dict]:
+    """Let the tables of a `Seq2Seq` learn faster than its matrices.
+
+    Adam moves every weight about equally far in a step. But the entries of a table of
+    tokens are of size 1, and those of a table of distances, small at first, must
+    become scores of several units; the matrices are far smaller. T5 was trained with
+    Adafactor [2], which steps in proportion to the weights.
+
+    Parameters
+    ----------
+    model : nn.Module
+    learning_rate : float
+        Of the matrices.
+    faster : float, default=10.0
+        How many times as fast the tables learn.
+
+    Returns
+    -------
+    list of dict
+        Two groups for an optimizer, the tables last.
+    """
+    modules = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    tables = list(dict.fromkeys(module.weight for module in modules))
+    others = [w for w in model.parameters() if not any(w is t for t in tables)]
+    return [
+        {"params": others, "lr": learning_rate},
+        {"params": tables, "lr": faster * learning_rate},
+    ]
 
 
 def answer(model: nn.Module, source: Tensor, longest: int) -> Tensor:

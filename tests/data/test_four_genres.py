@@ -1,0 +1,56 @@
+"""The four stored models are equal in size, small, and fill blanks as they should."""
+
+import json
+
+import pytest
+import torch
+
+from genai_lib.data import four_genres, load_documentation
+from genai_lib.data.four_genres import FIGURES, figures, load_four_genres, new_models
+from genai_lib.genres.encoder_decoder import span_mask
+from genai_lib.genres.encoder_only import IGNORED
+
+STORED = json.loads(FIGURES.read_text(encoding="utf-8"))
+
+
+def test_files_are_small_and_models_equal_in_size():
+    models, characters = load_four_genres()
+    counts = []
+    for name, model in models.items():
+        assert four_genres.path_of(name).stat().st_size < 500_000
+        assert not model.training
+        counts.append(sum(weight.numel() for weight in model.parameters()))
+    assert max(counts) < 1.02 * min(counts)
+    assert characters.all == tuple(load_documentation().characters)
+
+
+def test_the_stored_figures_can_be_made_again():
+    found = figures()
+    assert found.keys() == STORED.keys()
+    for name, measures in STORED.items():
+        for measure, stored in measures.items():
+            # Two fills of about equal chances may change places on another machine.
+            loose = {"abs": 0.04} if measure == "right" else {"abs": 0.01}
+            assert found[name][measure] == pytest.approx(stored, **loose)
+
+
+def test_who_sees_both_sides_fills_more():
+    for measure in ("GPT, rescored", "BERT", "DeBERTa", "T5"):
+        assert sum(STORED[measure]["right"]) > sum(STORED["GPT"]["right"])
+    assert "bits" not in STORED["GPT, rescored"]
+
+
+def test_whole_spans_are_masked_and_asked_for():
+    rows = torch.arange(2 * 64).view(2, 64)
+    draws = torch.Generator().manual_seed(1)
+    inputs, targets = next(four_genres.masked_spans(iter([rows]), 500, draws))
+    again = torch.Generator().manual_seed(1)
+    blank = span_mask(2, 64, four_genres.SHARE, four_genres.MEAN_SPAN, again)
+    assert (inputs == 500).equal(blank) and (targets != IGNORED).equal(blank)
+    assert inputs[~blank].equal(rows[~blank]) and targets[blank].equal(rows[blank])
+
+
+@pytest.mark.parametrize("name", new_models(5))
+def test_a_first_step_of_the_training_can_be_repeated(name):
+    one, two = (four_genres.train(name, steps=1).state_dict() for _ in range(2))
+    assert all(torch.equal(one[key], two[key]) for key in one)
