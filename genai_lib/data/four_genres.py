@@ -134,7 +134,7 @@ def train(name: str, steps: int = STEPS) -> nn.Module:
 def masked_spans(
     windows: Iterator[Tensor], mask_token: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Turn stretches of text (B, L) into inputs with whole spans masked, and targets."""
+    """Turn stretches of text (B, L) into inputs with masked spans, and targets."""
     for rows in windows:
         blank = span_mask(*rows.shape, SHARE, MEAN_SPAN, generator).to(rows.device)
         yield rows.masked_fill(blank, mask_token), rows.masked_fill(~blank, IGNORED)
