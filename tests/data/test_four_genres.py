@@ -7,8 +7,6 @@ import torch
 
 from genai_lib.data import four_genres, load_documentation
 from genai_lib.data.four_genres import FIGURES, figures, load_four_genres, new_models
-from genai_lib.genres.encoder_decoder import span_mask
-from genai_lib.genres.encoder_only import IGNORED
 
 STORED = json.loads(FIGURES.read_text(encoding="utf-8"))
 
@@ -38,16 +36,6 @@ def test_who_sees_both_sides_fills_more():
     for measure in ("GPT, rescored", "BERT", "DeBERTa", "T5"):
         assert sum(STORED[measure]["right"]) > sum(STORED["GPT"]["right"])
     assert "bits" not in STORED["GPT, rescored"]
-
-
-def test_whole_spans_are_masked_and_asked_for():
-    rows = torch.arange(2 * 64).view(2, 64)
-    draws = torch.Generator().manual_seed(1)
-    inputs, targets = next(four_genres.masked_spans(iter([rows]), 500, draws))
-    again = torch.Generator().manual_seed(1)
-    blank = span_mask(2, 64, four_genres.SHARE, four_genres.MEAN_SPAN, again)
-    assert (inputs == 500).equal(blank) and (targets != IGNORED).equal(blank)
-    assert inputs[~blank].equal(rows[~blank]) and targets[blank].equal(rows[blank])
 
 
 @pytest.mark.parametrize("name", new_models(5))
