@@ -32,7 +32,7 @@ from genai_lib.training import cosine, fit
 
 PATH = Path(__file__).with_suffix(".json")
 NUMBERS = (21, 99, 4072, 58_361)
-MOST_DIGITS, STEPS, BATCH, LEARNING_RATE = 5, 900, 64, 4e-3
+MOST_DIGITS, STEPS, BATCH, LEARNING_RATE = 5, 800, 48, 4e-3
 DIGITS = 3
 
 
