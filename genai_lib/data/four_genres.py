@@ -50,7 +50,7 @@ STEPS, BATCH = 4000, 8
 # Twice the papers': more lessons in each step.
 RATE = 0.3
 MEAN_SPAN, MARKS = 3.0, 8
-LEARNING_RATES = {"GPT": 6e-3, "BERT": 3e-3, "DeBERTa": 6e-3, "T5": 1e-3}
+LEARNING_RATES = {"GPT": 6e-3, "BERT": 3e-3, "DeBERTa": 6e-3, "T5": 3e-3}
 
 
 def new_models(characters: int) -> dict[str, nn.Module]:
