@@ -28,14 +28,20 @@ def test_the_stored_figures_can_be_made_again():
     for name, measures in STORED.items():
         for measure, stored in measures.items():
             # Two fills of about equal chances may change places on another machine.
-            loose = {"abs": 0.04} if measure == "right" else {"abs": 0.01}
+            loose = {"abs": 0.05} if measure == "right" else {"abs": 0.01}
             assert found[name][measure] == pytest.approx(stored, **loose)
 
 
-def test_who_sees_both_sides_fills_more():
-    for measure in ("GPT, rescored", "BERT", "DeBERTa", "T5"):
-        assert sum(STORED[measure]["right"]) > sum(STORED["GPT"]["right"])
-    assert "bits" not in STORED["GPT, rescored"]
+def test_the_figures_say_what_the_chapter_says():
+    right = {name: measures["right"] for name, measures in STORED.items()}
+    bits = {name: measures.get("bits") for name, measures in STORED.items()}
+    assert bits["GPT, rescored"] is None
+    for one, two in zip(right["GPT, rescored"], right["GPT"], strict=True):
+        assert one > two
+    for name in ("BERT", "DeBERTa"):
+        assert bits[name][0] < bits["GPT"][0]  # one character
+        assert right[name][-1] < right["GPT"][-1]  # six of them
+    assert bits["T5"][0] > bits["T5"][-1] > bits["GPT"][-1]
 
 
 @pytest.mark.parametrize("name", new_models(5))
