@@ -40,6 +40,7 @@ from genai_lib.genres.inference import Sampling
 from genai_lib.live import (
     attention,
     disentangled_attention,
+    encoder_decoder,
     inference,
     positions,
     repairs,
@@ -270,6 +271,15 @@ def three_terms_numbers(state):
     }
 
 
+def translated_number_numbers(state):
+    entry = encoder_decoder.stored()[state["language"]][state["number"]]
+    step = min(int(state["step"]), len(entry["pieces"]))
+    return {
+        f"piece {step} to token {place}": weight
+        for place, weight in enumerate(entry["weights"][step - 1], 1)
+    }
+
+
 LIBRARY = {
     "three_terms": three_terms_numbers,
     "temperature": temperature_numbers,
@@ -283,6 +293,7 @@ LIBRARY = {
     "attention_given_away": attention_given_away_numbers,
     "next_tokens": next_tokens_numbers,
     "masked_character": masked_character_numbers,
+    "translated_number": translated_number_numbers,
 }
 
 

@@ -1,0 +1,80 @@
+"""What a decoder keeps: the source that it was given and the target so far.
+
+Chapter  chapters/genres/encoder_decoder.ipynb
+Tests    tests/genres/test_encoder_decoder.py
+
+Shape letters used in this file
+    B  sequences in a batch    S  positions of the source    T  those of the target
+    D  width of the model      V  tokens in the vocabulary
+"""
+
+from torch import Tensor
+
+from genai_lib.components.attention import Memory
+from genai_lib.genres.decoder_only import ModelCache
+
+
+class Seq2SeqCache(ModelCache):
+    """What a `Seq2Seq` remembers: keys and values of the source and of the target.
+
+    Attributes
+    ----------
+    memories : list of Memory
+        For each block the keys and values that its cross-attention looks at.
+    memory_mask : bool Tensor of shape (B, 1, 1, S)
+        True where the source has a token.
+    """
+
+    def __init__(self, memories: list[Memory], memory_mask: Tensor) -> None:
+        super().__init__(len(memories))
+        self.memories, self.memory_mask = memories, memory_mask
+
+    def select(self, rows: Tensor) -> None:
+        """Keep some sequences of the batch, in this order, with their sources."""
+        super().select(rows)
+        self.memories = [Memory(*(part[rows] for part in m)) for m in self.memories]
+        self.memory_mask = self.memory_mask[rows]
+
+
+class RecurrentCache:
+    """What a recurrent model remembers: the outputs for the source, and one state.
+
+    Attributes
+    ----------
+    memory : Tensor of shape (B, S, D)
+    memory_mask : bool Tensor of shape (B, 1, S)
+    state : Tensor of shape (1, B, D)
+    """
+
+    def __init__(self, memory: Tensor, memory_mask: Tensor, state: Tensor) -> None:
+        self.memory, self.memory_mask, self.state = memory, memory_mask, state
+
+    def select(self, rows: Tensor) -> None:
+        """Keep some sequences of the batch, in this order, with their sources."""
+        self.memory, self.memory_mask = self.memory[rows], self.memory_mask[rows]
+        self.state = self.state[:, rows]
+
+
+class Given:
+    """A model of the target alone, p(target | source), once the source is given.
+
+    It can do what `GPT` can, so `generate` and `beam_search` work with it.
+
+    Parameters
+    ----------
+    model : module with `start(source)` and `decode(target, cache)`
+    source : int64 Tensor of shape (B, S)
+    """
+
+    def __init__(self, model, source: Tensor) -> None:
+        self.model, self.source = model, source
+
+    def new_cache(self) -> Seq2SeqCache | RecurrentCache:
+        """Read the source and keep what the decoder needs of it."""
+        return self.model.start(self.source)
+
+    def __call__(
+        self, tokens: Tensor, cache: Seq2SeqCache | RecurrentCache | None = None
+    ) -> Tensor:
+        """Map target tokens (B, T) to logits (B, T, V) of what follows each."""
+        return self.model.decode(tokens, self.new_cache() if cache is None else cache)

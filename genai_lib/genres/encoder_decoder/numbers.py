@@ -1,0 +1,199 @@
+"""Numbers as digits, and as words in four languages: pairs to translate.
+
+Chapter  chapters/genres/encoder_decoder.ipynb
+Tests    tests/genres/test_encoder_decoder_numbers.py
+
+Shape letters used in this file
+    B  pairs in a batch    S  positions of the source    T  those of the target
+"""
+
+import functools
+import hashlib
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from num2words import num2words
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from genai_lib.checks import check_positive
+
+LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
+# German writes most numbers as one word; it is cut before and after these.
+JOINTS = "tausend|hundert|und"
+WORD = re.compile(r",|[ -]?[^ ,-]+")
+GERMAN = re.compile(rf" ?(?:{JOINTS})|[ -]?.+?(?={JOINTS}| |$)")
+PAD, END = "<pad>", "<end>"
+HELD_OUT = 10  # one number in so many
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def in_words(number: int, language: str) -> str:
+    """Write a number in words.
+
+    >>> in_words(42, "en"), in_words(42, "de")
+    ('forty-two', 'zweiundvierzig')
+    """
+    if language not in LANGUAGES:
+        options = ", ".join(LANGUAGES)
+        raise ValueError(f"language={language!r} must be one of {options}")
+    return num2words(number, lang=language)
+
+
+def pieces(words: str, language: str) -> list[str]:
+    """Cut a number in words into the pieces that the model writes.
+
+    The pieces in a row are the words, after one space.
+
+    >>> pieces("einundvierzig", "de")
+    [' ein', 'und', 'vierzig']
+    """
+    return (GERMAN if language == "de" else WORD).findall(" " + words)
+
+
+def is_held_out(number: int) -> bool:
+    """Say whether a number belongs to the test, in every language."""
+    return hashlib.md5(str(number).encode()).digest()[0] % HELD_OUT == 0
+
+
+def draw_numbers(
+    digits: int, count: int, rng: random.Random, *, held_out: bool
+) -> list[int]:
+    """Draw numbers of so many digits, of the test or of the training part.
+
+    Numbers may come several times. One of a single digit always belongs to both.
+    """
+    check_positive(digits=digits, count=count)
+    low, high = (0 if digits == 1 else 10 ** (digits - 1)), 10**digits
+    found = []
+    while len(found) < count:
+        number = rng.randrange(low, high)
+        if digits == 1 or is_held_out(number) == held_out:
+            found.append(number)
+    return found
+
+
+class Pairs(NamedTuple):
+    """Sources and targets, filled up with pad tokens.
+
+    Attributes
+    ----------
+    source : int64 Tensor of shape (B, S)
+    target : int64 Tensor of shape (B, T)
+    """
+
+    source: Tensor
+    target: Tensor
+
+    def batches(
+        self, size: int, generator: torch.Generator, pool: int = 1
+    ) -> Iterator["Pairs"]:
+        """Yield random pairs without end, cut to the longest of each batch.
+
+        Parameters
+        ----------
+        size : int
+            How many pairs a batch has.
+        generator : torch.Generator
+        pool : int, default=1
+            So many batches are drawn at once and sorted by the length of the target,
+            so that pairs of a batch are about equally long and few pads are computed.
+        """
+        check_positive(size=size, pool=pool)
+        while True:
+            rows = torch.randint(len(self.source), (size * pool,), generator=generator)
+            rows = rows.to(self.source.device)
+            lengths = (self.target[rows] != 0).sum(dim=1)
+            parts = rows[lengths.argsort(stable=True)].split(size)
+            for i in torch.randperm(pool, generator=generator).tolist():
+                yield Pairs(*(_cut(part[parts[i]]) for part in self))
+
+
+def _cut(tokens: Tensor) -> Tensor:
+    return tokens[:, : int((tokens != 0).any(dim=0).sum())]
+
+
+@dataclass(frozen=True)
+class NumberVocabulary:
+    """Every token of sources and targets; the places of the first two are T5's.
+
+    Attributes
+    ----------
+    all : tuple of str
+        Each token once; its place is its number.
+
+    >>> vocabulary = NumberVocabulary.of(digits=3)
+    >>> source = vocabulary.source(42, "de")
+    >>> vocabulary.decode(source), vocabulary.decode(vocabulary.target(42, "de"))
+    ('de42', 'zweiundvierzig')
+    """
+
+    all: tuple[str, ...]
+
+    @classmethod
+    def of(cls, digits: int) -> "NumberVocabulary":
+        """Collect what numbers of up to so many digits need."""
+        check_positive(digits=digits)
+        hundreds = range(100, 1000, 100)
+        groups = [*range(200), *hundreds, *(n + 1 for n in hundreds)]
+        places = [1000**i for i in range(5)]
+        # Three digits at every place: alone, or with 101 at all other places.
+        others = [sum(places) * 101 - place * 101 for place in places]
+        numbers = {
+            number % 10**digits
+            for group in groups
+            for place, rest in zip(places, others, strict=True)
+            for number in (group * place, group * place + rest)
+        }
+        found = {
+            piece
+            for number in numbers
+            for language in LANGUAGES
+            for piece in pieces(in_words(number, language), language)
+        }
+        return cls((PAD, END, *LANGUAGES, *"0123456789", *sorted(found)))
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def source(self, number: int, language: str) -> list[int]:
+        """Number the tokens of a question: the language, the digits, the end."""
+        return self._numbers([language, *str(number), END])
+
+    def target(self, number: int, language: str) -> list[int]:
+        """Number the tokens of the answer: the pieces, the end."""
+        return self._numbers([*pieces(in_words(number, language), language), END])
+
+    def pairs(self, examples: Iterable[tuple[int, str]]) -> Pairs:
+        """Make tensors of many (number, language)."""
+        examples = list(examples)
+        columns = ([part(*e) for e in examples] for part in (self.source, self.target))
+        return Pairs(
+            *(
+                pad_sequence([torch.tensor(row) for row in column], batch_first=True)
+                for column in columns
+            )
+        )
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """Put the tokens together again, up to the end."""
+        found = []
+        for token in tokens:
+            if self.all[int(token)] == END:
+                break
+            found.append(self.all[int(token)])
+        return "".join(found).strip()
+
+    def _numbers(self, tokens: list[str]) -> list[int]:
+        unknown = [token for token in tokens if token not in self._places]
+        if unknown:
+            raise ValueError(f"{''.join(tokens)!r} has unknown tokens {unknown}")
+        return [self._places[token] for token in tokens]
+
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        return {token: place for place, token in enumerate(self.all)}

@@ -1,0 +1,156 @@
+"""What an encoder-decoder learns from: targets shifted right, and softened labels.
+
+Chapter  chapters/genres/encoder_decoder.ipynb
+Tests    tests/genres/test_encoder_decoder_objective.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions of the target    V  tokens in the vocabulary
+
+References
+    [1] Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
+        2015, arXiv:1512.00567
+    [2] Raffel et al., "Exploring the Limits of Transfer Learning with a Unified
+        Text-to-Text Transformer", 2019, arXiv:1910.10683
+"""
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_floating, describe
+from genai_lib.genres.inference import generate
+
+
+def shift_right(target: Tensor, start_token: int = 0) -> Tensor:
+    """Put the start token in front and drop the last token: what the decoder reads.
+
+    >>> shift_right(torch.tensor([[5, 6, 1]])).tolist()
+    [[0, 5, 6]]
+    """
+    start = torch.full_like(target[:, :1], start_token)
+    return torch.cat([start, target[:, :-1]], dim=1)
+
+
+def smoothed_cross_entropy(
+    logits: Tensor, target: Tensor, smoothing: float = 0.0, pad_token: int = 0
+) -> Tensor:
+    """Average the cross-entropy with softened labels over all tokens that are no pad.
+
+    The label keeps 1 - ε; the rest is spread evenly over all V tokens [1, §7].
+
+    Parameters
+    ----------
+    logits : floating-point Tensor of shape (B, T, V)
+    target : int64 Tensor of shape (B, T)
+    smoothing : float, default=0
+        ε, from 0 to below 1.
+    pad_token : int, default=0
+
+    Returns
+    -------
+    Tensor of shape ()
+        In nats.
+    """
+    check_floating("logits", logits)
+    if target.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"target={describe(target)} must have the shape of "
+            f"logits={describe(logits)} without its last dimension"
+        )
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing={smoothing} must be at least 0 and below 1")
+    logs = logits.log_softmax(dim=-1)
+    label = -logs.gather(-1, target[..., None])[..., 0]  # (B, T)
+    losses = (1 - smoothing) * label - smoothing * logs.mean(dim=-1)
+    real = target != pad_token
+    return losses[real].mean()
+
+
+def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> Tensor:
+    """Measure a model by teacher forcing: at each step it is told the true past.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps a source and a shifted target to logits, and has a `config`.
+    batch : pair of int64 Tensors of shapes (B, S) and (B, T)
+    smoothing : float, default=0
+    """
+    source, target = batch
+    config = model.config
+    logits = model(source, shift_right(target, config.start_token))
+    return smoothed_cross_entropy(logits, target, smoothing, config.pad_token)
+
+
+def parameter_groups(
+    model: nn.Module, learning_rate: float, faster: float = 10.0
+) -> list[dict]:
+    """Let the tables of a `Seq2Seq` learn faster than its matrices.
+
+    Adam moves every weight about equally far in a step. But the entries of a table of
+    tokens are of size 1, and those of a table of distances, small at first, must
+    become scores of several units; the matrices are far smaller. T5 was trained with
+    Adafactor [2], which steps in proportion to the weights.
+
+    Parameters
+    ----------
+    model : nn.Module
+    learning_rate : float
+        Of the matrices.
+    faster : float, default=10.0
+        How many times as fast the tables learn.
+
+    Returns
+    -------
+    list of dict
+        Two groups for an optimizer, the tables last.
+    """
+    modules = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    tables = list(dict.fromkeys(module.weight for module in modules))
+    others = [w for w in model.parameters() if not any(w is t for t in tables)]
+    return [
+        {"params": others, "lr": learning_rate},
+        {"params": tables, "lr": faster * learning_rate},
+    ]
+
+
+def answer(model: nn.Module, source: Tensor, longest: int) -> Tensor:
+    """Write the likeliest next token again and again: greedy decoding.
+
+    Parameters
+    ----------
+    model : module with `given` and `config`
+    source : int64 Tensor of shape (B, S)
+    longest : int
+        The most tokens of an answer.
+
+    Returns
+    -------
+    int64 Tensor of shape (B, N), N at most `longest`
+        A row that has ended goes on with the end token.
+    """
+    config = model.config
+    prompt = source.new_full((len(source), 1), config.start_token)
+    steps = generate(
+        model.given(source),
+        prompt,
+        longest,
+        temperature=0.0,
+        end_token=config.end_token,
+    )
+    return torch.stack(list(steps), dim=1)
+
+
+def exact_matches(model: nn.Module, source: Tensor, target: Tensor) -> Tensor:
+    """Say for each source (B, S) whether the whole answer is the target (B, T).
+
+    Returns
+    -------
+    bool Tensor of shape (B,)
+    """
+    config = model.config
+    found = answer(model, source, target.shape[1])
+    wanted = target.masked_fill(target == config.pad_token, config.end_token)
+    if found.shape[1] < wanted.shape[1]:  # all answers ended early
+        missing = wanted.shape[1] - found.shape[1]
+        found = nn.functional.pad(found, (0, missing), value=config.end_token)
+    return (found == wanted).all(dim=1)

@@ -1,0 +1,108 @@
+"""Encoder-decoders of 2014: two GRUs, and the same two with attention.
+
+Chapter  chapters/genres/encoder_decoder.ipynb
+Tests    tests/genres/test_encoder_decoder_recurrent.py
+
+Shape letters used in this file
+    B  sequences in a batch    S  positions of the source    T  those of the target
+    D  width of the model      V  tokens in the vocabulary
+
+References
+    [1] Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for
+        Statistical Machine Translation", 2014, arXiv:1406.1078
+    [2] Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to
+        Align and Translate", 2014, arXiv:1409.0473
+    [3] Luong, Pham and Manning, "Effective Approaches to Attention-based Neural Machine
+        Translation", 2015, arXiv:1508.04025
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from genai_lib.components.attention import attend
+from genai_lib.genres.encoder_decoder.cache import Given, RecurrentCache
+from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
+from genai_lib.genres.encoder_decoder.model import check_target, check_tokens
+
+
+class RecurrentSeq2Seq(nn.Module):
+    """Squeeze the source into one vector, and write the target from it [1].
+
+    It is called as `Seq2Seq` is, and uses of the configuration the vocabulary, the
+    width and the special tokens.
+
+    Parameters
+    ----------
+    config : Seq2SeqConfig
+        With an even width: one half reads forwards, one backwards.
+    """
+
+    def __init__(self, config: Seq2SeqConfig) -> None:
+        super().__init__()
+        if config.width % 2:
+            raise ValueError(f"width={config.width} must be even")
+        self.config, width = config, config.width
+        self.embedding = nn.Embedding(config.vocab_size, width)
+        self.encoder = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
+        self.decoder = nn.GRU(width, width, batch_first=True)
+        self.to_logits = nn.Linear(width, config.vocab_size)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """Map (B, S) and (B, T) to logits (B, T, V), as `Seq2Seq.forward` does."""
+        return self.decode(target, self.start(source))
+
+    def start(self, source: Tensor) -> RecurrentCache:
+        """Read the source (B, S); what the decoder starts from is its last state."""
+        check_tokens("source", source, self.config.vocab_size)
+        real = source != self.config.pad_token  # (B, S)
+        lengths = real.sum(dim=1).cpu()
+        if not lengths.all():
+            raise ValueError("source: a row has no token but pads")
+        packed = pack_padded_sequence(
+            self.embedding(source), lengths, batch_first=True, enforce_sorted=False
+        )
+        outputs, last = self.encoder(packed)  # last: (2, B, D / 2)
+        memory, _ = pad_packed_sequence(
+            outputs, batch_first=True, total_length=source.shape[1]
+        )
+        state = torch.cat([last[0], last[1]], dim=-1)[None]  # (1, B, D)
+        return RecurrentCache(memory, real[:, None], state)
+
+    def decode(self, target: Tensor, cache: RecurrentCache) -> Tensor:
+        """Score what follows each token (B, T): (B, T, V); the state moves on."""
+        check_target(target, self.config.vocab_size, len(cache.memory))
+        states, cache.state = self.decoder(self.embedding(target), cache.state)
+        return self.to_logits(self.look(states, cache))
+
+    def look(self, states: Tensor, cache: RecurrentCache) -> Tensor:
+        """Return what is scored (B, T, D): here the states, which see no source."""
+        return states
+
+    def given(self, source: Tensor) -> Given:
+        """Return the model of the target for this source (B, S), to generate from."""
+        return Given(self, source)
+
+
+class AttentiveSeq2Seq(RecurrentSeq2Seq):
+    """Let every state look at all positions of the source as well [2, 3, §3.1].
+
+    Parameters
+    ----------
+    config : Seq2SeqConfig
+    """
+
+    def __init__(self, config: Seq2SeqConfig) -> None:
+        super().__init__(config)
+        self.to_query = nn.Linear(config.width, config.width, bias=False)
+        self.mix = nn.Linear(2 * config.width, config.width)
+
+    def look(self, states: Tensor, cache: RecurrentCache) -> Tensor:
+        """Return what is scored (B, T, D): the states and what they found."""
+        found, _ = self.attend(states, cache)
+        return self.mix(torch.cat([states, found], dim=-1)).tanh()
+
+    def attend(self, states: Tensor, cache: RecurrentCache) -> tuple[Tensor, Tensor]:
+        """Look with states (B, T, D): what is found, and the weights (B, T, S)."""
+        query = self.to_query(states)
+        return attend(query, cache.memory, cache.memory, cache.memory_mask)

@@ -1,0 +1,179 @@
+"""T5's own lesson: blank out short spans of a text and write them down in order.
+
+Chapter  chapters/genres/encoder_decoder.ipynb
+Tests    tests/genres/test_encoder_decoder_objective.py
+
+Shape letters used in this file
+    B  texts in a batch    L  tokens of a text    S  of a source    T  of a target
+    n  tokens that are blanked out                k  spans that they form
+
+References
+    [1] Raffel et al., "Exploring the Limits of Transfer Learning with a Unified
+        Text-to-Text Transformer", 2019, arXiv:1910.10683
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from genai_lib.checks import check_positive, describe
+from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
+
+
+def corrupt_spans(
+    tokens: Tensor,
+    first_mark: int,
+    end_token: int,
+    share: float = 0.15,
+    mean_span: float = 3.0,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Replace spans by one mark each; the target lists every mark and its span [1].
+
+    Of a text A B C D E F with the spans C D and F blanked out, the source is
+    A B x E y end, and the target x C D y F end, with the marks x and y.
+
+    Parameters
+    ----------
+    tokens : int64 Tensor of shape (B, L)
+        None of them at or above `first_mark`.
+    first_mark : int
+        The token that stands for the first span; the next ones follow it.
+    end_token : int
+        Ends the source and the target.
+    share : float, default=0.15
+        Of the tokens that are blanked out: n is about `share` · L.
+    mean_span : float, default=3.0
+        k is about n / `mean_span`.
+    generator : torch.Generator, default=None
+
+    Returns
+    -------
+    source : int64 Tensor of shape (B, L - n + k + 1)
+    target : int64 Tensor of shape (B, n + k + 1)
+
+    Raises
+    ------
+    ValueError
+        If the text is too short for one span, or an argument is out of its range.
+    """
+    _check(tokens, first_mark, share, mean_span)
+    blank = span_mask(*tokens.shape, share, mean_span, generator).to(tokens.device)
+    source = _marked(tokens, blank, first_mark)
+    # In the target the kept stretches are the gaps. Each stands before its span, so
+    # its number is that of the span that follows.
+    target = _marked(tokens, ~blank, first_mark)
+    end = tokens.new_full((len(tokens), 1), end_token)
+    return torch.cat([source, end], dim=1), torch.cat([target, end], dim=1)
+
+
+def span_mask(
+    count: int,
+    length: int,
+    share: float,
+    mean_span: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Draw where the spans lie, equally many tokens and spans in every row.
+
+    Every row begins with a token that stays and ends with a span; all ways to cut the
+    blanked tokens into k spans are equally likely, and so are those of the others.
+
+    Returns
+    -------
+    bool Tensor of shape (count, length)
+        True where a token is blanked out.
+    """
+    blanked = min(max(round(length * share), 1), length - 1)
+    spans = min(max(round(blanked / mean_span), 1), length - blanked)
+    parts = []
+    for total in (length - blanked, blanked):
+        # k - 1 of the total - 1 gaps between tokens become ends of parts.
+        order = torch.rand(count, total - 1, generator=generator).argsort(dim=1)
+        starts = order < spans - 1
+        parts.append(torch.cat([starts.new_zeros(count, 1), starts], dim=1).cumsum(1))
+    # Part i of the kept tokens comes before span i; sort by place, then by kind.
+    keys = torch.cat([2 * parts[0], 2 * parts[1] + 1], dim=1)  # (count, length)
+    return keys.sort(dim=1, stable=True).values % 2 == 1
+
+
+def span_config(vocab_size: int, marks: int, **sizes) -> Seq2SeqConfig:
+    """Add to V tokens of a text the marks, an end and a pad, behind them.
+
+    Parameters
+    ----------
+    vocab_size : int
+        V; the first mark is the token V.
+    marks : int
+        At least as many as a text has spans.
+    **sizes
+        Of `Seq2SeqConfig`.
+
+    >>> config = span_config(50, marks=4)
+    >>> config.vocab_size, config.end_token, config.pad_token
+    (56, 54, 55)
+    """
+    check_positive(vocab_size=vocab_size, marks=marks)
+    end = vocab_size + marks
+    return Seq2SeqConfig(
+        end + 2, end_token=end, pad_token=end + 1, start_token=end + 1, **sizes
+    )
+
+
+def span_batches(
+    windows: Iterator[Tensor],
+    vocab_size: int,
+    config: Seq2SeqConfig,
+    share: float = 0.15,
+    mean_span: float = 3.0,
+    generator: torch.Generator | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Turn stretches of text (B, L) into lessons, for a model of `span_config`.
+
+    Parameters
+    ----------
+    windows : iterator of int64 Tensors of shape (B, L)
+    vocab_size : int
+        V of the text.
+    config : Seq2SeqConfig
+    share, mean_span, generator
+        As in `corrupt_spans`.
+
+    Yields
+    ------
+    pair of int64 Tensors of shapes (B, S) and (B, T)
+    """
+    for tokens in windows:
+        pair = corrupt_spans(
+            tokens, vocab_size, config.end_token, share, mean_span, generator
+        )
+        if max(part[:, :-1].max() for part in pair) >= config.end_token:
+            raise ValueError(
+                f"a text of {tokens.shape[1]} tokens has more spans than "
+                f"{config.end_token - vocab_size} marks"
+            )
+        yield pair
+
+
+def _marked(tokens: Tensor, blank: Tensor, first_mark: int) -> Tensor:
+    """Put one mark in place of every stretch that is blanked out, row by row."""
+    begins = blank & ~torch.cat([blank.new_zeros(len(blank), 1), blank[:, :-1]], dim=1)
+    marks = first_mark + begins.cumsum(dim=1) - 1
+    found = torch.where(begins, marks, tokens)
+    return found[~blank | begins].view(len(tokens), -1)
+
+
+def _check(tokens: Tensor, first_mark: int, share: float, mean_span: float) -> None:
+    whole = isinstance(tokens, Tensor) and tokens.dtype == torch.int64
+    if not whole or tokens.ndim != 2 or tokens.shape[1] < 2:
+        raise ValueError(f"tokens={describe(tokens)} must be int64 of shape (B, L > 1)")
+    check_positive(first_mark=first_mark)
+    if tokens.max() >= first_mark:
+        raise ValueError(
+            f"tokens up to {tokens.max()} must be below first_mark={first_mark}"
+        )
+    if not 0 < share < 1:
+        raise ValueError(f"share={share} must be above 0 and below 1")
+    if not mean_span >= 1:
+        raise ValueError(f"mean_span={mean_span} must be at least 1")

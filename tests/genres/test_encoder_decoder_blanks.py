@@ -1,0 +1,217 @@
+"""Blanks: each model sees what it should, and its guesses follow one law."""
+
+import functools
+import itertools
+import math
+
+import pytest
+import torch
+
+from genai_lib.components.positions import RotaryPositions
+from genai_lib.genres.decoder_only import GPT, GPTConfig
+from genai_lib.genres.disentangled_attention import Deberta, DebertaConfig
+from genai_lib.genres.encoder_decoder import (
+    AllAtOnce,
+    Blank,
+    FromTheLeft,
+    Rescored,
+    Seq2Seq,
+    Written,
+    judge,
+    span_config,
+)
+from genai_lib.genres.encoder_only import Bert, BertConfig
+
+V, LENGTH = 5, 9
+BLANK = Blank(4, 2)
+NAMES = ("GPT", "BERT", "DeBERTa", "T5")
+
+
+@functools.cache
+def make(name, **options):
+    torch.manual_seed(3)
+    sizes = {"width": 16, "heads": 2, "layers": 2, "deviation": 0.4}
+    if name == "GPT":
+        kind = Rescored if options else FromTheLeft
+        return kind(GPT(GPTConfig(V, LENGTH, **sizes)).eval(), **options)
+    if name == "BERT":
+        model = Bert(BertConfig(V + 1, LENGTH, **sizes), scheme=RotaryPositions(8))
+        return AllAtOnce(model.eval(), V)
+    if name == "DeBERTa":
+        return AllAtOnce(Deberta(DebertaConfig(V + 1, LENGTH, **sizes)).eval(), V)
+    sizes = {"width": 16, "heads": 2, "decoder_layers": 1}
+    return Written(Seq2Seq(span_config(V, 2, **sizes)).eval(), V)
+
+
+def texts(count=6, seed=0):
+    draws = torch.Generator().manual_seed(seed)
+    return torch.randint(V, (count, LENGTH), generator=draws)
+
+
+def all_fills(row):
+    """One row for each of the V² ways to fill the blank."""
+    ways = torch.tensor(list(itertools.product(range(V), repeat=BLANK.length)))
+    rows = row.repeat(len(ways), 1)
+    rows[:, BLANK.start : BLANK.start + BLANK.length] = ways
+    return ways, rows
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chances_of_all_fills_sum_to_one(name):
+    for row in texts(3):
+        _, rows = all_fills(row)
+        chances = make(name).score(rows, BLANK).sum(dim=1).exp()
+        assert chances.sum().item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("options", [{}, {"candidates": 4}])
+def test_what_stands_in_the_blank_is_not_seen(name, options):
+    filler = make(name, **options) if name == "GPT" else make(name)
+    for row in texts(3):
+        fills = filler.fill(all_fills(row)[1], BLANK)
+        assert fills.shape == (V**2, 2)
+        assert (fills == fills[0]).all()
+        assert 0 <= fills.min() <= fills.max() < V
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "right"),
+    [("GPT", 1, 0), ("BERT", 1, 1), ("DeBERTa", 1, 1), ("T5", 1, 1)],
+)
+def test_each_model_sees_its_sides(name, left, right):
+    rows, filler = texts(), make(name)
+    before = filler.score(rows, BLANK)
+    for place, seen in ((0, left), (3, left), (6, right), (8, right)):
+        other = rows.clone()
+        other[:, place] = (rows[:, place] + 1) % V
+        change = (filler.score(other, BLANK) - before).abs().max(dim=1).values
+        assert bool((change > 1e-6).all()) == bool(seen)
+
+
+@pytest.mark.parametrize("name", ["BERT", "DeBERTa"])
+def test_guesses_at_once_do_not_know_of_each_other(name):
+    rows = texts()
+    other = rows.clone()
+    other[:, BLANK.start] = (rows[:, BLANK.start] + 1) % V
+    one, two = (make(name).score(r, BLANK)[:, 1] for r in (rows, other))
+    torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("name", ["GPT", "T5"])
+def test_a_written_token_depends_on_the_one_before(name):
+    rows = texts()
+    other = rows.clone()
+    other[:, BLANK.start] = (rows[:, BLANK.start] + 1) % V
+    one, two = (make(name).score(r, BLANK)[:, 1] for r in (rows, other))
+    assert not torch.allclose(one, two)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fills_are_the_likeliest_step_by_step(name):
+    """For each place try all tokens by `score`, with what is filled in before it."""
+    filler, rows = make(name), texts()
+    wanted = rows.clone()
+    for step in range(BLANK.length):
+        place, tries = BLANK.start + step, []
+        for token in range(V):
+            wanted[:, place] = token
+            tries.append(filler.score(wanted, BLANK)[:, step])
+        wanted[:, place] = torch.stack(tries).argmax(dim=0)
+    assert filler.fill(rows, BLANK).equal(BLANK.cut(wanted)[1])
+
+
+def whole_text(model, rows):
+    """Compute ln p of each text but its first token, token by token."""
+    logs = model(rows).log_softmax(-1)
+    return sum(
+        logs[torch.arange(len(rows)), t, rows[:, t + 1]] for t in range(LENGTH - 1)
+    )
+
+
+@torch.no_grad()
+def test_rescoring_finds_the_likeliest_of_all_texts():
+    filler = make("GPT", candidates=V**2)
+    found = filler.fill(texts(20), BLANK)
+    for row, fill in zip(texts(20), found, strict=True):
+        ways, rows = all_fills(row)
+        assert fill.equal(ways[whole_text(filler.model, rows).argmax()])
+    assert not found.equal(make("GPT").fill(texts(20), BLANK))
+
+
+@torch.no_grad()
+def test_proposals_are_scored_as_they_are():
+    filler = make("GPT", candidates=6)
+    rows = texts(4)
+    proposals, scores, _ = filler.propose(rows[:, : BLANK.start], BLANK.length)
+    assert proposals.shape == (4, 6, 2) and scores.shape == (4, 6)
+    for row, ways, numbers in zip(rows, proposals, scores, strict=True):
+        assert len(ways.unique(dim=0)) == 6
+        tried = row.repeat(6, 1)
+        tried[:, BLANK.start : BLANK.start + 2] = ways
+        by_hand = make("GPT").score(tried, BLANK).sum(1)
+        torch.testing.assert_close(numbers, by_hand)
+        assert numbers.equal(numbers.sort(descending=True).values)
+
+
+def test_one_candidate_is_the_greedy_fill():
+    one = make("GPT", candidates=1).fill(texts(), BLANK)
+    assert one.equal(make("GPT").fill(texts(), BLANK))
+
+
+@torch.no_grad()
+def test_t5_by_hand():
+    """The source has one mark for the blank and an end; the target begins with it."""
+    filler, row = make("T5"), texts(1)
+    end, pad = V + 2, V + 3
+    source = torch.cat([row[:, :4], torch.tensor([[V]]), row[:, 6:]], dim=1)
+    source = torch.cat([source, torch.tensor([[end]])], dim=1)
+    target = torch.tensor([[pad, V, row[0, 4].item()]])
+    logs = filler.model(source, target)[0, 1:, :V].log_softmax(-1)
+    wanted = torch.stack([logs[0, row[0, 4]], logs[1, row[0, 5]]])
+    torch.testing.assert_close(filler.score(row, BLANK)[0], wanted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_blank_of_one_at_the_edge(name):
+    for blank in (Blank(1, 1), Blank(LENGTH - 2, 1)):
+        assert make(name).score(texts(), blank).shape == (6, 1)
+        assert make(name).fill(texts(), blank).shape == (6, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "blank", "message"),
+    [
+        (texts(), Blank(0, 2), "start=0"),
+        (texts(), Blank(2, 0), "length=0"),
+        (texts(), Blank(7, 2), "no right side behind place 9"),
+        (texts().float(), BLANK, "rows="),
+        (texts()[0], BLANK, "rows="),
+    ],
+)
+def test_a_place_that_is_no_blank_is_refused(rows, blank, message):
+    with pytest.raises(ValueError, match=message):
+        make("GPT").fill(rows, blank)
+
+
+def test_no_candidate_is_refused():
+    with pytest.raises(ValueError, match="candidates=0"):
+        make("GPT", candidates=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_judging_counts_whole_blanks(name):
+    filler, rows = make(name), texts(4)
+    fills = filler.fill(rows, BLANK)
+    rows[:, BLANK.start : BLANK.start + 2] = fills
+    rows[0, BLANK.start] = (fills[0, 0] + 1) % V  # half right is wrong
+    right, bits = judge(filler, rows, BLANK)
+    assert right == (filler.fill(rows, BLANK) == BLANK.cut(rows)[1]).all(1).sum() / 4
+    assert right in (0.5, 0.75)  # T5 and GPT may go on in another way
+    wanted = -filler.score(rows, BLANK).sum() / (4 * 2) / math.log(2)
+    assert bits == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_a_rescored_model_has_no_bits():
+    right, bits = judge(make("GPT", candidates=3), texts(), BLANK)
+    assert 0 <= right <= 1 and math.isnan(bits)
