@@ -64,7 +64,7 @@ def text_panel(entries: Entries) -> alt.LayerChart:
     return alt.layer(
         costs, next_one, signs(chosen, x, y), data=alt.Data(values=rows)
     ).properties(
-        title="The text; red: it cost many bits",
+        title="Text; red: many bits",
         height=LINE_HEIGHT * lines,
     )
 
@@ -87,7 +87,7 @@ def signs(chosen: alt.Chart, x: alt.Scale, y: alt.Scale) -> alt.Chart:
     )
 
 
-def bars_panel(entries: Entries, spoken: Sequence[str], piece: str) -> alt.LayerChart:
+def bars_panel(entries: Entries, spoken: Sequence[str]) -> alt.LayerChart:
     """Draw the probabilities at the cursor; wide grey bars are a second model."""
     here = alt.Chart().transform_filter(
         "datum.passage == passage && datum.place == place"
@@ -113,7 +113,7 @@ def bars_panel(entries: Entries, spoken: Sequence[str], piece: str) -> alt.Layer
     ]
     return alt.layer(
         *reversed(layers), data=alt.Data(values=options(entries))
-    ).properties(title=f"The next {piece}; red: it came", height=HEIGHT)
+    ).properties(title="Next; red: it came", height=HEIGHT)
 
 
 def averages_panel(
@@ -146,7 +146,7 @@ def averages_panel(
         f"datum.model + ', bits per {piece} so far: ' + datum.mean",
     ).encode(x=x, y=y, color=color)
     return alt.layer(lines, dots, data=alt.Data(values=rows)).properties(
-        title=f"Bits per {piece} so far", height=HEIGHT
+        title="Bits so far", height=HEIGHT
     )
 
 
@@ -170,7 +170,7 @@ def next_character() -> LiveFigure:
     return LiveFigure(
         [
             text_panel(stored()),
-            bars_panel(stored(), tuple(MODELS.values()), "character"),
+            bars_panel(stored(), tuple(MODELS.values())),
             averages_panel(stored(), tuple(MODELS), "character"),
         ],
         controls(stored(), "character", START),
@@ -208,7 +208,7 @@ def next_token(entries: Entries, model: str) -> LiveFigure:
     return LiveFigure(
         [
             text_panel(entries),
-            bars_panel(entries, (model,), "token"),
+            bars_panel(entries, (model,)),
             averages_panel(entries, (model,), "token"),
         ],
         controls(entries, "token", START),

@@ -87,7 +87,7 @@ def map_panel() -> alt.LayerChart:
         .encode(x=x, y=y)
     )
     return alt.layer(all_of_them, row).properties(
-        title="Each piece written, and where it looked", height=HEIGHT
+        title="Pieces and where they looked", height=HEIGHT
     )
 
 
