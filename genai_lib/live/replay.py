@@ -8,7 +8,6 @@ Tests    tests/live/test_gato_figures.py
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from genai_lib.figures import BLUE, GREEN, GREY, VERMILION, new_figure
@@ -94,5 +93,4 @@ def draw_scene(scene: Scene):
         style = {"va": "top", "size": 11, "color": COLOURS[kind]}
         text.text(0, 1 - line * height, meaning, **style)
         text.text(1, 1 - line * height, str(token), ha="right", **style)
-    plt.close(figure)  # or a notebook shows it once more
     return figure
