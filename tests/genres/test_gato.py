@@ -28,7 +28,6 @@ from genai_lib.genres.gato import (
     bounded_to_tokens,
     continuous_to_tokens,
     join,
-    joint_loss,
     masked_loss,
     normalise_patches,
     plain_tokens,
@@ -346,14 +345,19 @@ def test_what_is_seen_and_what_is_padded_changes_no_target():
     assert_close(alone, padded)
 
 
-def test_joint_loss_weighs_every_token_alike():
+def test_in_a_batch_of_several_sources_every_token_weighs_alike():
     model = network()
-    a = stack([serialize_text("abcdef", WORDS)])
-    b = stack([serialize_episode(mixed(2), MIXED, WORDS)])
-    counts = [x.learned[:, 1:].sum() for x in (a, b)]
-    losses = [masked_loss(model, x) for x in (a, b)]
+    a = serialize_text("abcdef", WORDS)
+    b = serialize_episode(mixed(2), MIXED, WORDS)
+    counts = [x.learned[1:].sum() for x in (a, b)]
+    losses = [masked_loss(model, stack([x])) for x in (a, b)]
     wanted = sum(n * x for n, x in zip(counts, losses, strict=True)) / sum(counts)
-    assert_close(joint_loss(model, {"a": a, "b": b}), wanted)
+    assert_close(masked_loss(model, stack([a, b])), wanted)
+
+
+def test_what_comes_after_is_the_last_row_of_all_scores():
+    model, batch = network(), stack([serialize_episode(mixed(2), MIXED, WORDS)])
+    assert_close(model.after(batch), model(batch)[:, -1])
 
 
 def test_changing_what_comes_later_changes_nothing_before():

@@ -1,5 +1,7 @@
 """The worlds, their experts, demonstrations of them, and the network as an agent."""
 
+from itertools import islice
+
 import pytest
 import torch
 
@@ -149,7 +151,7 @@ def grids(count=30):
 
 
 def test_windows_begin_at_a_time_step():
-    batch = next(windows(grids(), 4, 3, 16, generator(1)))
+    batch = stack(list(islice(windows(grids(), 4, 3, generator(1)), 16)))
     assert batch.ids.shape[1] <= 12
     for row in batch.ids[:, ::4]:
         assert (row <= 8).all()
@@ -160,13 +162,15 @@ def test_windows_begin_at_a_time_step():
 def test_prompts_stand_before_a_stretch_and_have_their_share():
     episodes = grids()
     options = {"prompt_steps": 2, "prompt_share": 1.0}
-    batch = next(windows(episodes, 4, 4, 32, generator(2), **options))
+    rows = windows(episodes, 4, 4, generator(2), **options)
+    batch = stack(list(islice(rows, 32)))
     rows = {tuple(e.ids.tolist()[i : i + 8]) for e in episodes for i in range(len(e))}
     assert all(tuple(row[:8].tolist()) in rows for row in batch.ids)
     ends = {tuple(e.ids.tolist()[-8:]) for e in episodes if len(e) >= 8}
     share = sum(tuple(row[:8].tolist()) in ends for row in batch.ids) / 32
     assert 0.4 < share  # half are ends by choice, some of the others by chance
-    without = next(windows(episodes, 4, 4, 32, generator(2), prompt_steps=2))
+    plain = windows(episodes, 4, 4, generator(2), prompt_steps=2)
+    without = stack(list(islice(plain, 32)))
     whole = {tuple(e.ids.tolist()[:16]) for e in episodes}
     assert any(tuple(row.tolist()) in whole for row in without.ids)
 

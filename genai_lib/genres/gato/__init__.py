@@ -15,7 +15,7 @@ from genai_lib.genres.gato.demonstrations import (
     windows,
 )
 from genai_lib.genres.gato.evaluate import bits_per_character, write_captions
-from genai_lib.genres.gato.model import Gato, PatchEmbedding, joint_loss, masked_loss
+from genai_lib.genres.gato.model import Gato, PatchEmbedding, masked_loss
 from genai_lib.genres.gato.playing import Named, Player, Rollout, play
 from genai_lib.genres.gato.sequences import PATCH, Tokens, join, plain_tokens, stack
 from genai_lib.genres.gato.serialization import (
@@ -91,7 +91,6 @@ __all__ = [
     "corridor_episodes",
     "grid_episodes",
     "join",
-    "joint_loss",
     "make_cart_pole",
     "masked_loss",
     "moved",

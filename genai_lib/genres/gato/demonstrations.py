@@ -1,4 +1,4 @@
-"""Demonstrations of the experts, and batches of them with a prompt in front.
+"""Demonstrations of the experts, and stretches of them with a prompt in front.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/test_gato_worlds.py
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genai_lib.checks import check_positive
 from genai_lib.genres.gato.playing import play
-from genai_lib.genres.gato.sequences import Tokens, join, stack
+from genai_lib.genres.gato.sequences import Tokens, join
 from genai_lib.genres.gato.serialization import Episode
 from genai_lib.genres.gato.specification import Picture, Task, Text
 from genai_lib.genres.gato.worlds import (
@@ -109,12 +109,11 @@ def windows(
     episodes: Sequence[Tokens],
     per_step: int,
     steps: int,
-    size: int,
     generator: torch.Generator,
     prompt_steps: int = 0,
     prompt_share: float = 0.0,
 ) -> Iterator[Tokens]:
-    """Yield batches of stretches of episodes, some with a demonstration in front [1].
+    """Yield stretches of episodes, some with a demonstration in front [1].
 
     Parameters
     ----------
@@ -124,8 +123,6 @@ def windows(
         How many tokens a time step has.
     steps : int
         The most time steps of a sequence, a prompt counted in.
-    size : int
-        How many sequences a batch has.
     generator : torch.Generator
     prompt_steps : int, default=0
         How many time steps of another episode a prompt has.
@@ -133,7 +130,7 @@ def windows(
         How many of the sequences have a prompt. Half of the prompts are the end of
         an episode, half start anywhere.
     """
-    check_positive(per_step=per_step, steps=steps, size=size)
+    check_positive(per_step=per_step, steps=steps)
     long = [e for e in episodes if len(e) >= prompt_steps * per_step]
 
     def below(number: int) -> int:
@@ -153,4 +150,4 @@ def windows(
         return join(prompt, stretch(episode, steps - prompt_steps))
 
     while True:
-        yield stack([sequence() for _ in range(size)])
+        yield sequence()

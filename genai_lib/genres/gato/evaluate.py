@@ -35,7 +35,7 @@ def write_captions(
     device = model.local.weight.device
     seen = seen.to(device)
     for _ in range(longest):
-        logits = model(seen)[:, -1, : words.text_size]
+        logits = model.after(seen)[:, : words.text_size]
         new = plain_tokens(logits.argmax(dim=-1, keepdim=True).cpu())
         seen = join(seen, action_tokens(new).to(device), dim=1)
     written = seen.ids[:, -longest:].tolist()
@@ -54,11 +54,10 @@ def bits_per_character(model: Gato, windows: Tensor) -> float:
     """
     half = windows.shape[1] // 2
     device = model.local.weight.device
-    bits = [
-        cross_entropy_bits(
-            model(plain_tokens(part[:, :-1]).to(device))[:, half - 1 :],
-            part[:, half:].to(device),
-        )
-        for part in windows.split(64)
-    ]
+    bits = []
+    for part in windows.split(64):
+        vectors = model.embed(plain_tokens(part[:, :-1]).to(device))
+        later = model.backbone.hidden(embeddings=vectors)[:, half - 1 :]
+        logits = model.backbone.to_logits(later)
+        bits.append(cross_entropy_bits(logits, part[:, half:].to(device)))
     return torch.cat(bits).mean().item()

@@ -12,8 +12,6 @@ References
         and appendix C
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -112,6 +110,11 @@ class Gato(nn.Module):
         """
         return self.backbone(embeddings=self.embed(sequences, generator))
 
+    def after(self, sequences: Tokens) -> Tensor:
+        """Score what comes after each sequence of a batch: (B, V)."""
+        x = self.backbone.hidden(embeddings=self.embed(sequences))
+        return self.backbone.to_logits(x[:, -1])
+
     def embed(
         self, sequences: Tokens, generator: torch.Generator | None = None
     ) -> Tensor:
@@ -155,30 +158,24 @@ def masked_loss(
 ) -> Tensor:
     """Average -ln p(token) over text and actions alone [1, eq. 2]; in nats.
 
+    Every token counts alike, so a source with more of them weighs more.
+
+    Parameters
+    ----------
+    model : Gato
+    sequences : Tokens
+        A batch, of one source or of several.
+    generator : torch.Generator, default=None
+        Draws the places of patches, in training.
+
     Raises
     ------
     ValueError
         If there is nothing to learn.
     """
-    return joint_loss(model, {"": sequences}, generator)
-
-
-def joint_loss(
-    model: Gato,
-    batches: Mapping[str, Tokens],
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Average over the text and actions of several batches, of any lengths.
-
-    Every token counts alike, so a source with more of them weighs more, as in [1].
-    """
-    streams, targets = [], []
-    for sequences in batches.values():
-        learned = sequences.learned[:, 1:]  # nothing comes before the first token
-        x = model.backbone.hidden(embeddings=model.embed(sequences, generator))
-        streams.append(x[:, :-1][learned])  # (learned tokens, D)
-        targets.append(sequences.ids[:, 1:][learned])
-    if not sum(map(len, targets)):
+    learned = sequences.learned[:, 1:]  # nothing comes before the first token
+    if not learned.any():
         raise ValueError("no text and no action is to be predicted")
-    scores = model.backbone.to_logits(torch.cat(streams))
-    return functional.cross_entropy(scores, torch.cat(targets))
+    x = model.backbone.hidden(embeddings=model.embed(sequences, generator))
+    scores = model.backbone.to_logits(x[:, :-1][learned])  # (learned tokens, V)
+    return functional.cross_entropy(scores, sequences.ids[:, 1:][learned])

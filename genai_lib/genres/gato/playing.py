@@ -155,10 +155,8 @@ class Player:
         seen = seen.map(lambda x: x.unflatten(0, (count, -1)))
         pieces = [*self._shown(count), *self.past, seen]
         device = self.model.local.weight.device
-        whole = self.model.embed(join(*pieces, dim=1).to(device))
-        x = self.model.backbone.hidden(embeddings=whole)[:, -1]
-        logits = self.model.backbone.to_logits(x)[:, : self.options]
-        actions = logits.argmax(dim=-1).cpu()
+        logits = self.model.after(join(*pieces, dim=1).to(device))
+        actions = logits[:, : self.options].argmax(dim=-1).cpu()
         self._remember(seen, actions)
         return actions
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 PATCH = -1  # stands where a patch has its place
 PLACES = 128  # into so many intervals a side of a picture is cut
@@ -63,25 +64,17 @@ def join(*pieces: Tokens, dim: int = 0) -> Tokens:
 
     Where only some have patches, the pixels of the others become zeros.
     """
-    size = max(piece.pixels.shape[-1] for piece in pieces)
-    wide = [
-        replace(p, pixels=p.pixels.new_zeros(*p.ids.shape, size))
-        if p.pixels.shape[-1] < size
-        else p
-        for p in pieces
-    ]
+    wide = _widened(pieces)
     return Tokens(
         *(torch.cat([getattr(p, f.name) for p in wide], dim) for f in fields(Tokens))
     )
 
 
 def stack(sequences: Sequence[Tokens]) -> Tokens:
-    """Make a batch; shorter sequences end in zeros that nobody learns."""
-    longest = max(map(len, sequences))
-    padded = [_extended(sequence, longest) for sequence in sequences]
-    return Tokens(
-        *(torch.stack([getattr(s, f.name) for s in padded]) for f in fields(Tokens))
-    )
+    """Make a batch of any sequences; shorter ones end in zeros that nobody learns."""
+    wide = _widened(sequences)
+    columns = ([getattr(s, f.name) for s in wide] for f in fields(Tokens))
+    return Tokens(*(pad_sequence(column, batch_first=True) for column in columns))
 
 
 def plain_tokens(ids: Tensor) -> Tokens:
@@ -102,9 +95,12 @@ def action_tokens(tokens: Tokens) -> Tokens:
     return replace(tokens, local=local, learned=local == ACTION)
 
 
-def _extended(tokens: Tokens, length: int) -> Tokens:
-    """Add zeros at the end; most sequences need none."""
-    more = length - len(tokens)
-    if not more:
-        return tokens
-    return tokens.map(lambda x: torch.cat([x, x.new_zeros(more, *x.shape[1:])]))
+def _widened(pieces: Sequence[Tokens]) -> list[Tokens]:
+    """Give those without patches pixels of the others' size: zeros."""
+    size = max(piece.pixels.shape[-1] for piece in pieces)
+    return [
+        replace(p, pixels=p.pixels.new_zeros(*p.ids.shape, size))
+        if p.pixels.shape[-1] < size
+        else p
+        for p in pieces
+    ]
