@@ -40,7 +40,7 @@ CAPTION = Task(
 
 
 def cart_pole_episodes(
-    count: int, generator: torch.Generator, steps: int = 150, mistakes: float = 0.05
+    count: int, generator: torch.Generator, steps: int = 150, mistakes: float = 0.1
 ) -> list[Episode]:
     """Let the scripted expert balance the pole.
 
@@ -54,7 +54,7 @@ def cart_pole_episodes(
     generator : torch.Generator
     steps : int, default=150
         The most time steps of an episode.
-    mistakes : float, default=0.05
+    mistakes : float, default=0.1
         The share of pushes that are replaced.
     """
     world, episodes = make_cart_pole(), []
