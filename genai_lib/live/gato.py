@@ -76,7 +76,8 @@ def _corridor_scenes(episode, words, kind: str, who: str) -> list[Scene]:
             ("action", f"action {action}", action),
         ]
         paint = partial(_paint_way, offset=offset, who=who)
-        said = f"the goal is {abs(offset)} cells to the {side}, "
+        cells = "1 cell" if abs(offset) == 1 else f"{abs(offset)} cells"
+        said = f"the goal is {cells} to the {side}, "
         scenes.append(Scene(paint, tokens, f"{said}the {who} takes action {action}."))
     return scenes
 

@@ -100,3 +100,8 @@ def test_the_corridor_shows_the_prompt_and_then_the_network():
     # The wires are swapped, so action 1 goes to the left, where the goal is.
     for step in range(1, 15):
         assert ("to the left" in explorer.alt(step=step)) == (acts[step - 1] == "1")
+    counted = [
+        re.search(r"goal is (\d) (cells?) to", explorer.alt(step=n)).groups()
+        for n in range(1, 15)
+    ]
+    assert all((count == "1") == (word == "cell") for count, word in counted)
