@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from genai_lib.live.controls import require_name, require_parameter_name, require_text
-from genai_lib.live.figure import PAGE, embedded_json, picture_address
+from genai_lib.live.page import PAGE, embedded_json, picture_address
 from genai_lib.live.pictures import text_figure, to_png
 
 MOST_FRAMES = 24

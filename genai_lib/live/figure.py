@@ -6,7 +6,6 @@ A figure's MIME bundle is the same on every run. Its HTML holds one visible pict
 the start state, so it also reads well where no script runs.
 """
 
-import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from genai_lib.live.controls import (
     require_parameter_name,
     require_text,
 )
+from genai_lib.live.page import PAGE, embedded_json, picture_address
 from genai_lib.live.specification import (
     add_parameters,
     draw_png,
@@ -32,27 +32,7 @@ from genai_lib.live.specification import (
 __all__ = ["Choice", "LiveFigure", "Slider"]
 
 LOADER = Path(__file__).with_name("loader.js")
-PAGE = """\
-<figure class="genai-live" data-kind="{kind}" data-name="{name}">
-<img src="{source}" alt="{alt}" />
-<figcaption>{caption}</figcaption>
-<script type="application/json">{data}</script>
-{loader}</figure>
-"""
 LOADER_ELEMENT = "<script data-genai-loader>{}</script>\n"
-
-
-def embedded_json(data: object) -> str:
-    """Write JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def picture_address(png: bytes) -> str:
-    """Write a PNG as a data address."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 class LiveFigure:

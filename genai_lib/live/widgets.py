@@ -17,15 +17,16 @@ def explorer_widget(explorer: Explorer) -> ipywidgets.Widget:
     Neither `interact` nor `Output` is used: the tests of notebooks cannot follow them.
     """
     controls = {key: _control(explorer, key) for key in explorer.lists}
-    place = _place(explorer)
+    drawn = explorer.draw(**explorer.start)
+    place = _place(drawn)
+    _fill(place, drawn)
 
-    def redraw(_=None) -> None:
+    def redraw(_) -> None:
         state = {key: control.value for key, control in controls.items()}
-        _fill(place, explorer, state)
+        _fill(place, explorer.draw(**state))
 
     for control in controls.values():
         control.observe(redraw, names="value")
-    redraw()
     caption = ipywidgets.HTML(f"<p>{html.escape(explorer.caption)}</p>")
     return ipywidgets.VBox([*controls.values(), place, caption])
 
@@ -48,14 +49,13 @@ def _control(explorer: Explorer, key: str) -> ipywidgets.Widget:
     )
 
 
-def _place(explorer: Explorer) -> ipywidgets.Widget:
-    if isinstance(explorer.draw(**explorer.start), str):
+def _place(drawn: object) -> ipywidgets.Widget:
+    if isinstance(drawn, str):
         return ipywidgets.HTML()
     return ipywidgets.Image(format="png")
 
 
-def _fill(place: ipywidgets.Widget, explorer: Explorer, state: dict) -> None:
-    drawn = explorer.draw(**state)
+def _fill(place: ipywidgets.Widget, drawn: object) -> None:
     if isinstance(drawn, str):
         place.value = f"<pre>{html.escape(drawn)}</pre>"
     else:

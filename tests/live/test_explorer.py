@@ -128,6 +128,17 @@ def test_in_a_kernel_pictures_are_images_and_log_sliders_exist():
     assert place.value != before
 
 
+def test_no_figure_stays_open():
+    import matplotlib.pyplot as plt
+
+    explorer = explore(lambda n: plt.figure(), n=[1, 2], **TEXTS)
+    before = plt.get_fignums()
+    slider, *_ = explorer.widget().children
+    slider.value = 2
+    explorer.to_html()
+    assert plt.get_fignums() == before
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

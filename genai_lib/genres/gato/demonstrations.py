@@ -1,0 +1,153 @@
+"""Demonstrations of the experts, and stretches of them with a prompt in front.
+
+Chapter  chapters/genres/gato.ipynb
+Tests    tests/genres/test_gato_worlds.py
+
+References
+    [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, sections 2.2 and 2.3
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from genai_lib.checks import check_positive
+from genai_lib.genres.gato.playing import play
+from genai_lib.genres.gato.sequences import Tokens, join
+from genai_lib.genres.gato.serialization import Episode
+from genai_lib.genres.gato.specification import Picture, Task, Text
+from genai_lib.genres.gato.worlds import (
+    CORRIDOR,
+    GRID,
+    Corridor,
+    GridWorld,
+    balance,
+    make_cart_pole,
+    run_after,
+    walk,
+)
+
+NAMES = ("zero", "one", "two", "three", "four")
+NAMES += ("five", "six", "seven", "eight", "nine")
+END = "\n"
+CAPTION = Task(
+    "caption",
+    {"digit": Picture((1, 8, 8), patch=4)},
+    {"name": Text()},
+)
+
+
+def cart_pole_episodes(
+    count: int, generator: torch.Generator, steps: int = 150, mistakes: float = 0.1
+) -> list[Episode]:
+    """Let the scripted expert balance the pole.
+
+    Some of its pushes are replaced by the opposite, so that the demonstrations also
+    show how to come back. What was done is what is written down.
+
+    Parameters
+    ----------
+    count : int
+        How many episodes.
+    generator : torch.Generator
+    steps : int, default=150
+        The most time steps of an episode.
+    mistakes : float, default=0.1
+        The share of pushes that are replaced.
+    """
+    world, episodes = make_cart_pole(), []
+    for _ in range(count):
+        seed = int(torch.randint(2**31, (), generator=generator))
+        # Wider than the start of the task, from which hardly anything goes wrong.
+        state, _ = world.reset(seed=seed, options={"low": -0.15, "high": 0.15})
+        states, pushes, done = [], [], False
+        flips = torch.rand(steps, generator=generator) < mistakes
+        for flip in flips.tolist():
+            push = balance(state) ^ flip
+            states.append(torch.from_numpy(state.copy()))
+            pushes.append(push)
+            state, _, done, _, _ = world.step(push)
+            if done:
+                break
+        episodes.append(
+            Episode({"state": torch.stack(states)}, {"push": torch.tensor(pushes)})
+        )
+    world.close()
+    return episodes
+
+
+def grid_episodes(count: int, generator: torch.Generator) -> list[Episode]:
+    """Let the scripted expert walk `count` times, each with a new start and goal."""
+    return _shown([GridWorld() for _ in range(count)], GRID, walk, generator)
+
+
+def corridor_episodes(
+    count: int, generator: torch.Generator, swapped: bool
+) -> list[Episode]:
+    """Let the scripted expert, who knows the wires, run after goals `count` times."""
+    worlds = [Corridor(swapped) for _ in range(count)]
+    return _shown(worlds, CORRIDOR, partial(run_after, swapped=swapped), generator)
+
+
+def _shown(worlds, task, expert, generator) -> list[Episode]:
+    seeds = torch.randint(2**31, (len(worlds),), generator=generator).tolist()
+    rollouts = play(worlds, seeds, lambda views, _: [expert(v["way"]) for v in views])
+    return [rollout.episode(task) for rollout in rollouts]
+
+
+def caption_episodes(images: Tensor, labels: Tensor) -> list[Episode]:
+    """Make an episode of one time step from each digit: a picture and its name."""
+    return [
+        Episode({"digit": image[None, None]}, {"name": [NAMES[label] + END]})
+        for image, label in zip(images, labels.tolist(), strict=True)
+    ]
+
+
+def windows(
+    episodes: Sequence[Tokens],
+    per_step: int,
+    steps: int,
+    generator: torch.Generator,
+    prompt_steps: int = 0,
+    prompt_share: float = 0.0,
+) -> Iterator[Tokens]:
+    """Yield stretches of episodes, some with a demonstration in front [1].
+
+    Parameters
+    ----------
+    episodes : sequence of Tokens
+        All of one task and of one way in which its world works.
+    per_step : int
+        How many tokens a time step has.
+    steps : int
+        The most time steps of a sequence, a prompt counted in.
+    generator : torch.Generator
+    prompt_steps : int, default=0
+        How many time steps of another episode a prompt has.
+    prompt_share : float, default=0
+        How many of the sequences have a prompt. Half of the prompts are the end of
+        an episode, half start anywhere.
+    """
+    check_positive(per_step=per_step, steps=steps)
+    long = [e for e in episodes if len(e) >= prompt_steps * per_step]
+
+    def below(number: int) -> int:
+        return int(torch.randint(number, (), generator=generator))
+
+    def stretch(episode: Tokens, most: int, end: bool = False) -> Tokens:
+        count = len(episode) // per_step
+        last = max(count - most, 0)
+        start = last if end else below(last + 1)
+        return episode[start * per_step : (start + most) * per_step]
+
+    def sequence() -> Tokens:
+        episode = episodes[below(len(episodes))]
+        if float(torch.rand((), generator=generator)) >= prompt_share:
+            return stretch(episode, steps)
+        prompt = stretch(long[below(len(long))], prompt_steps, end=below(2) == 0)
+        return join(prompt, stretch(episode, steps - prompt_steps))
+
+    while True:
+        yield sequence()

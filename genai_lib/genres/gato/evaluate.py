@@ -1,0 +1,63 @@
+"""Measure the network: the names it gives to pictures, the text it predicts.
+
+Chapter  chapters/genres/gato.ipynb
+Tests    tests/genres/test_gato_worlds.py
+
+Letters used in this file
+    N  pictures or windows at once    T  tokens
+"""
+
+import torch
+from torch import Tensor
+
+from genai_lib.genres.decoder_only import cross_entropy_bits
+from genai_lib.genres.gato.model import Gato
+from genai_lib.genres.gato.sequences import Tokens, action_tokens, join, plain_tokens
+from genai_lib.genres.gato.specification import Vocabulary
+
+
+@torch.no_grad()
+def write_captions(
+    model: Gato, seen: Tokens, words: Vocabulary, end: str, longest: int = 8
+) -> list[str]:
+    """Name pictures, one likeliest character after the other, up to `end`.
+
+    Parameters
+    ----------
+    model : Gato
+    seen : Tokens
+        A batch (N, T) of what is seen, each with its separator.
+    words : Vocabulary
+    end : str
+        The character after which nothing more is read.
+    longest : int, default=8
+    """
+    device = model.local.weight.device
+    seen = seen.to(device)
+    for _ in range(longest):
+        logits = model.after(seen)[:, : words.text_size]
+        new = plain_tokens(logits.argmax(dim=-1, keepdim=True).cpu())
+        seen = join(seen, action_tokens(new).to(device), dim=1)
+    written = seen.ids[:, -longest:].tolist()
+    return [words.characters.decode(ids).partition(end)[0] for ids in written]
+
+
+@torch.no_grad()
+def bits_per_character(model: Gato, windows: Tensor) -> float:
+    """Measure plain text, of which only the later half of each window counts.
+
+    Parameters
+    ----------
+    model : Gato
+    windows : int64 Tensor of shape (N, T)
+        Characters; each of those that count has at least T/2 before it.
+    """
+    half = windows.shape[1] // 2
+    device = model.local.weight.device
+    bits = []
+    for part in windows.split(64):
+        vectors = model.embed(plain_tokens(part[:, :-1]).to(device))
+        later = model.backbone.hidden(embeddings=vectors)[:, half - 1 :]
+        logits = model.backbone.to_logits(later)
+        bits.append(cross_entropy_bits(logits, part[:, half:].to(device)))
+    return torch.cat(bits).mean().item()

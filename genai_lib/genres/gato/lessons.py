@@ -1,0 +1,140 @@
+"""What the networks of the chapter learn from, and how: demonstrations, batches, steps.
+
+Chapter  chapters/genres/gato.ipynb
+Tests    tests/genres/test_gato_lessons.py, tests/data/test_gato_alone.py
+
+References
+    [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, sections 2.2 and 2.3
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from genai_lib.components.positions import RotaryPositions
+from genai_lib.data.characters import Characters, random_windows
+from genai_lib.data.digits import load_digits
+from genai_lib.data.documentation import load_documentation
+from genai_lib.genres.decoder_only import GPTConfig
+from genai_lib.genres.gato.demonstrations import (
+    CAPTION,
+    caption_episodes,
+    cart_pole_episodes,
+    corridor_episodes,
+    grid_episodes,
+    windows,
+)
+from genai_lib.genres.gato.model import Gato, masked_loss
+from genai_lib.genres.gato.sequences import Tokens, plain_tokens, stack
+from genai_lib.genres.gato.serialization import Episode, serialize_episode
+from genai_lib.genres.gato.specification import Task, Vocabulary
+from genai_lib.genres.gato.worlds import CART_POLE, CORRIDOR, GRID
+from genai_lib.training import History, cosine, fit
+
+LENGTH = 32  # the most tokens of a sequence
+PROMPT = 4  # time steps of a demonstration
+# So many sequences of each source are in a batch.
+SHARE = {"CartPole": 14, "grid": 2, "corridor": 5, "captions": 5, "text": 10}
+PIXELS, LEARNING_RATE = 16, 4e-3
+
+
+def documentation_words() -> Vocabulary:
+    """Return the tokens of the documentation text, numbers and separator behind."""
+    return Vocabulary(Characters.of(load_documentation().characters))
+
+
+def write(episodes: Sequence[Episode], task: Task, words: Vocabulary) -> list[Tokens]:
+    """Write each episode as a sequence."""
+    return [serialize_episode(episode, task, words) for episode in episodes]
+
+
+def demonstrations(words: Vocabulary, generator: torch.Generator) -> dict[str, list]:
+    """Let the experts show what they can, and write it down.
+
+    Returns
+    -------
+    dict from name of a source to list of Tokens; of the corridor there are two lists,
+    the second with swapped wires.
+    """
+    poles = cart_pole_episodes(80, generator)
+    grids = grid_episodes(500, generator)
+    corridors = [corridor_episodes(300, generator, s) for s in (False, True)]
+    digits = load_digits("train")
+    captions = caption_episodes(digits.images, digits.labels)
+    return {
+        "CartPole": write(poles, CART_POLE, words),
+        "grid": write(grids, GRID, words),
+        "corridor": [write(half, CORRIDOR, words) for half in corridors],
+        "captions": write(captions, CAPTION, words),
+    }
+
+
+def streams(
+    shown: Mapping[str, list], text: Tensor, generator: torch.Generator
+) -> dict[str, Iterator[Tokens]]:
+    """Cut sequences without end from what was shown, and from a text.
+
+    Of the corridors three in four have a prompt: a demonstration in a corridor with
+    the same wires.
+
+    Parameters
+    ----------
+    shown : dict
+        As `demonstrations` returns it.
+    text : int64 Tensor of shape (n,)
+        Characters.
+    generator : torch.Generator
+    """
+    cut = partial(windows, generator=generator)
+    prompt = {"prompt_steps": PROMPT, "prompt_share": 0.75}
+    wires = [cut(half, 3, 2 * PROMPT, **prompt) for half in shown["corridor"]]
+    texts = chain.from_iterable(random_windows(text, LENGTH, 100, generator))
+    return {
+        "CartPole": cut(shown["CartPole"], 6, 5),
+        "grid": cut(shown["grid"], 4, 5),
+        "corridor": chain.from_iterable(zip(*wires, strict=True)),
+        "captions": any_of(shown["captions"], generator),
+        "text": map(plain_tokens, texts),
+    }
+
+
+def any_of(sequences: Sequence[Tokens], generator: torch.Generator) -> Iterator[Tokens]:
+    """Draw sequences without end."""
+    while True:
+        yield sequences[torch.randint(len(sequences), (), generator=generator)]
+
+
+def batches(
+    sources: Mapping[str, Iterator[Tokens]], names: Sequence[str]
+) -> Iterator[Tokens]:
+    """Yield batches with sequences of the sources that are named."""
+    while True:
+        yield stack([next(sources[n]) for n in names for _ in range(SHARE[n])])
+
+
+def new_network(words: Vocabulary, width: int) -> Gato:
+    """Make a network for all five sources."""
+    config = GPTConfig(words.size, width=width, activation="relu", deviation=0.1)
+    scheme = RotaryPositions(width // config.heads)
+    return Gato(config, pixels=PIXELS, scheme=scheme)
+
+
+def learn(
+    model: Gato, lessons: Iterator[Tokens], steps: int, generator: torch.Generator
+) -> History:
+    """Train a network on batches; all networks of the chapter learn in this way."""
+    device = model.local.weight.device
+    weights = model.parameters()
+    return fit(
+        model,
+        (lesson.to(device) for lesson in lessons),
+        lambda m, lesson: masked_loss(m, lesson, generator),
+        steps=steps,
+        optimizer=torch.optim.AdamW(
+            weights, LEARNING_RATE, betas=(0.9, 0.95), fused=True
+        ),
+        schedule=cosine(),
+    )

@@ -1,0 +1,106 @@
+"""Sequences for the network: tokens, patches, places, and what is to be learned.
+
+Chapter  chapters/genres/gato.ipynb
+Tests    tests/genres/test_gato.py
+
+Letters used in this file
+    T  tokens of a sequence    P  numbers in a patch    B  sequences
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+PATCH = -1  # stands where a patch has its place
+PLACES = 128  # into so many intervals a side of a picture is cut
+NO_STEP, ACTION, FIRST = 0, 1, 2  # local positions: outside, all actions, observations
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A sequence for the network, or with a first dimension B several of them.
+
+    Attributes
+    ----------
+    ids : int64 Tensor of shape (T,)
+        Tokens, and `PATCH` where a patch has its place.
+    local : int64 Tensor of shape (T,)
+        Place within the time step: 0 outside of one, 1 for every action, from 2 on
+        what is seen and the separator.
+    learned : bool Tensor of shape (T,)
+        True for text and actions, which alone are to be predicted.
+    pixels : float32 Tensor of shape (T, P)
+        Normalised patches; zeros elsewhere.
+    places : int64 Tensor of shape (T, 2, 2)
+        First and last interval, of 128, that a patch covers below and beside others.
+    """
+
+    ids: Tensor
+    local: Tensor
+    learned: Tensor
+    pixels: Tensor
+    places: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index) -> "Tokens":
+        return self.map(lambda x: x[index])
+
+    def map(self, change) -> "Tokens":
+        """Change each Tensor."""
+        return Tokens(*(change(getattr(self, f.name)) for f in fields(self)))
+
+    def to(self, device: torch.device) -> "Tokens":
+        """Move to a device."""
+        return self.map(lambda x: x.to(device))
+
+
+def join(*pieces: Tokens, dim: int = 0) -> Tokens:
+    """Put sequences one after the other; with dim=1 those of a batch.
+
+    Where only some have patches, the pixels of the others become zeros.
+    """
+    wide = _widened(pieces)
+    return Tokens(
+        *(torch.cat([getattr(p, f.name) for p in wide], dim) for f in fields(Tokens))
+    )
+
+
+def stack(sequences: Sequence[Tokens]) -> Tokens:
+    """Make a batch of any sequences; shorter ones end in zeros that nobody learns."""
+    wide = _widened(sequences)
+    columns = ([getattr(s, f.name) for s in wide] for f in fields(Tokens))
+    return Tokens(*(pad_sequence(column, batch_first=True) for column in columns))
+
+
+def plain_tokens(ids: Tensor) -> Tokens:
+    """Make sequences of plain text from its tokens, of shape (T,) or (B, T)."""
+    shape = ids.shape
+    return Tokens(
+        ids=ids,
+        local=torch.full(shape, NO_STEP),
+        learned=torch.ones(shape, dtype=torch.bool),
+        pixels=torch.zeros(*shape, 0),
+        places=torch.zeros(*shape, 2, 2, dtype=torch.long),
+    )
+
+
+def action_tokens(tokens: Tokens) -> Tokens:
+    """Mark tokens as an action: one local position for all, and to be predicted."""
+    local = torch.full_like(tokens.local, ACTION)
+    return replace(tokens, local=local, learned=local == ACTION)
+
+
+def _widened(pieces: Sequence[Tokens]) -> list[Tokens]:
+    """Give those without patches pixels of the others' size: zeros."""
+    size = max(piece.pixels.shape[-1] for piece in pieces)
+    return [
+        replace(p, pixels=p.pixels.new_zeros(*p.ids.shape, size))
+        if p.pixels.shape[-1] < size
+        else p
+        for p in pieces
+    ]

@@ -1,0 +1,231 @@
+"""What a task shows and what it lets one do: each part by its kind and its size.
+
+Chapter  chapters/genres/gato.ipynb
+Tests    tests/genres/test_gato.py
+
+Letters used in this file
+    S  time steps of an episode    n  tokens of one part in one time step
+
+A part decides by its kind, never by the values that happen to come, how it is written
+as tokens. Otherwise nobody could read the tokens back.
+
+References
+    [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, section 2.1
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genai_lib.checks import check_positive, describe
+from genai_lib.data import Characters
+from genai_lib.genres.gato.tokens import (
+    BINS,
+    LARGEST,
+    bounded_to_tokens,
+    continuous_to_tokens,
+)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All tokens: text from 0, then the bins of numbers, then the separator.
+
+    Discrete values are written as they are, and so share their tokens with the text,
+    as in the paper.
+    """
+
+    characters: Characters
+
+    @property
+    def text_size(self) -> int:
+        """V, how many tokens text has."""
+        return len(self.characters)
+
+    @property
+    def separator(self) -> int:
+        """The token between what is seen and what is done."""
+        return self.text_size + BINS
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are."""
+        return self.text_size + BINS + 1
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, one token for each character."""
+
+    order = 0  # texts come first in a time step
+
+    def tokens(self, name: str, values: list[str], words: Vocabulary) -> Tensor:
+        """Write the text of one time step: (1, n)."""
+        (value,) = values
+        if not isinstance(value, str):
+            raise ValueError(f"{name}={describe(value)} must be a text")
+        return words.characters.encode(value)[None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with values from 0 to 1, cut into square patches.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (channels, rows, columns), the last two multiples of `patch`.
+    patch : int
+        Rows and columns of a patch.
+    """
+
+    shape: tuple[int, int, int]
+    patch: int
+    order = 1
+
+    def __post_init__(self) -> None:
+        check_positive(patch=self.patch)
+        if len(self.shape) != 3 or any(side % self.patch for side in self.shape[1:]):
+            raise ValueError(
+                f"shape={self.shape} must be (channels, rows, columns), the last two "
+                f"multiples of patch={self.patch}"
+            )
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """How many patches there are below and beside one another."""
+        return self.shape[1] // self.patch, self.shape[2] // self.patch
+
+    def check(self, name: str, values: Tensor) -> Tensor:
+        """Return values (S, C, H, W), or say what is wrong with them."""
+        return _within(name, _shaped(name, values, self.shape), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """Whole numbers from 0 to `options` - 1, as many as `shape` has places."""
+
+    options: int
+    shape: tuple[int, ...] = ()
+    order = 2
+
+    def __post_init__(self) -> None:
+        check_positive(options=self.options)
+        if self.options > BINS:
+            raise ValueError(f"options={self.options} are more than {BINS}")
+
+    def tokens(self, name: str, values: Tensor, words: Vocabulary) -> Tensor:
+        """Write the numbers as they are, row by row: (S, n)."""
+        if self.options > words.text_size:
+            raise ValueError(
+                f"{name}: options={self.options} are more than the {words.text_size} "
+                "tokens of text, so they would be taken for numbers"
+            )
+        values = _shaped(name, values, self.shape)
+        if values.is_floating_point():
+            raise ValueError(f"{name}={describe(values)}: integers are needed")
+        values = _within(name, values, 0, self.options - 1)
+        return values.long().reshape(len(values), -1)
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """Numbers from `low` to `high`, at most 256 in size, squeezed by the μ-law."""
+
+    shape: tuple[int, ...] = ()
+    low: float = -LARGEST
+    high: float = LARGEST
+    order = 2
+
+    def __post_init__(self) -> None:
+        if not -self.limit <= self.low < self.high <= self.limit:
+            raise ValueError(
+                f"low={self.low} must be below high={self.high}, both within "
+                f"-{self.limit} to {self.limit}"
+            )
+
+    @property
+    def limit(self) -> float:
+        """The largest number that has a bin."""
+        return LARGEST
+
+    def tokens(self, name: str, values: Tensor, words: Vocabulary) -> Tensor:
+        """Write the bins of the numbers, row by row: (S, n)."""
+        return continuous_to_tokens(self._checked(name, values), words.text_size)
+
+    def _checked(self, name: str, values: Tensor) -> Tensor:
+        values = _shaped(name, values, self.shape)
+        if not values.is_floating_point():
+            raise ValueError(f"{name}={describe(values)}: real numbers are needed")
+        values = _within(name, values, self.low, self.high)
+        return values.reshape(len(values), -1)
+
+
+@dataclass(frozen=True)
+class Bounded(Continuous):
+    """Numbers from `low` to `high` within -1 to 1, cut into bins as they are."""
+
+    low: float = -1
+    high: float = 1
+
+    @property
+    def limit(self) -> float:
+        """The largest number that has a bin."""
+        return 1
+
+    def tokens(self, name: str, values: Tensor, words: Vocabulary) -> Tensor:
+        """Write the bins of the numbers, row by row: (S, n)."""
+        return bounded_to_tokens(self._checked(name, values), words.text_size)
+
+
+Part = Text | Picture | Discrete | Continuous
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an agent sees in each time step and what it does.
+
+    Attributes
+    ----------
+    name : str
+    observations, actions : dict from name to Text, Picture, Discrete or Continuous
+    """
+
+    name: str
+    observations: Mapping[str, Part] = field(default_factory=dict)
+    actions: Mapping[str, Part] = field(default_factory=dict)
+
+    def seen(self) -> list[tuple[str, Part]]:
+        """List the observations in the order of [1]: text, pictures, tensors; by name.
+
+        >>> parts = {"b": Discrete(2), "a": Discrete(2), "z": Text()}
+        >>> [name for name, _ in Task("t", parts).seen()]
+        ['z', 'a', 'b']
+        """
+        return sorted(self.observations.items(), key=lambda i: (i[1].order, i[0]))
+
+    def done(self) -> list[tuple[str, Part]]:
+        """List the actions by name."""
+        return sorted(self.actions.items())
+
+
+def _shaped(name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    values = torch.as_tensor(values)
+    if values.ndim < 1 or values.shape[1:] != torch.Size(shape):
+        found, size = tuple(values.shape[1:]), math.prod(values.shape[1:])
+        raise ValueError(
+            f"{name} has {size} numbers of shape {found} in a time step: "
+            f"{math.prod(shape)} of shape {tuple(shape)} are specified"
+        )
+    return values
+
+
+def _within(name: str, values: Tensor, low: float, high: float) -> Tensor:
+    outside = ~((values >= low) & (values <= high))  # true for NaN too
+    if outside.any():
+        value = values[outside][0].item()
+        raise ValueError(f"{name} holds {value:g}, specified are {low:g} to {high:g}")
+    return values

@@ -1,0 +1,140 @@
+"""Numbers as tokens: squeezed by a μ-law, cut into 1,024 bins, put after the text.
+
+Chapter  chapters/genres/gato.ipynb
+Tests    tests/genres/test_gato.py
+
+Letters used in this file
+    V  tokens of text, 32,000 in the paper    ...  any dimensions
+
+What this file leaves out: the paper clips what the law sends beyond 1. Here that is an
+error, because a clipped number does not come back.
+
+References
+    [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, section 2.1
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from genai_lib.checks import check_floating, check_positive, describe
+
+MU, LARGEST = 100, 256  # μ and M of the paper
+BINS = 1024
+TEXT_SIZE = 32_000
+SCALE = math.log(LARGEST * MU + 1)
+
+
+def squeeze(values: Tensor) -> Tensor:
+    """Map -256 to 256 onto -1 to 1: F(x) = sign(x) ln(μ|x| + 1) / ln(μM + 1) [1].
+
+    Small numbers keep most of the room. The result is float64.
+
+    >>> squeeze(torch.tensor([-256.0, 0.0, 256.0])).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    values = _in_range("values", values, LARGEST)
+    return values.sign() * torch.log1p(MU * values.abs()) / SCALE
+
+
+def unsqueeze(squeezed: Tensor) -> Tensor:
+    """Invert `squeeze`; float64."""
+    squeezed = _in_range("squeezed", squeezed, 1)
+    return squeezed.sign() * torch.expm1(squeezed.abs() * SCALE) / MU
+
+
+def bounded_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
+    """Number the bin of each value that lies in -1 to 1, from V to V + 1023.
+
+    Parameters
+    ----------
+    values : floating-point Tensor of shape (...)
+    text_size : int, default=32_000
+        V, by which the bins are shifted.
+
+    Returns
+    -------
+    int64 Tensor of shape (...)
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite or outside -1 to 1.
+    """
+    check_positive(text_size=text_size)
+    values = _in_range("values", values, 1)
+    bins = ((values + 1) / 2 * BINS).floor().long()
+    return bins.clamp(max=BINS - 1) + text_size  # 1 itself belongs to the last bin
+
+
+def tokens_to_bounded(tokens: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
+    """Return the middle of each bin, float64: at most 1/1024 from what was encoded."""
+    return (_bins(tokens, text_size) + 0.5) / BINS * 2 - 1
+
+
+def continuous_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
+    """Squeeze values, then number their bins, from V to V + 1023 [1].
+
+    Parameters
+    ----------
+    values : floating-point Tensor of shape (...), from -256 to 256
+    text_size : int, default=32_000
+        V, by which the bins are shifted.
+
+    Returns
+    -------
+    int64 Tensor of shape (...)
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite or outside -256 to 256: nothing is clipped.
+
+    >>> continuous_to_tokens(torch.tensor([-256.0, -0.01, 0.0, 0.01, 256.0])).tolist()
+    [32000, 32477, 32512, 32546, 33023]
+    """
+    return bounded_to_tokens(squeeze(values), text_size)
+
+
+def tokens_to_continuous(tokens: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
+    """Return the number whose squeezed value is the middle of the bin; float64.
+
+    It lies in the same bin as the number that was encoded, see `bin_edges`.
+
+    Raises
+    ------
+    ValueError
+        If `tokens` are no integers from V to V + 1023.
+    """
+    return unsqueeze(tokens_to_bounded(tokens, text_size))
+
+
+def bin_edges(tokens: Tensor, text_size: int = TEXT_SIZE) -> tuple[Tensor, Tensor]:
+    """Return the smallest and the largest number of each token's bin; float64."""
+    bins = _bins(tokens, text_size)
+    low, high = bins / BINS * 2 - 1, (bins + 1) / BINS * 2 - 1
+    return unsqueeze(low), unsqueeze(high)
+
+
+def _bins(tokens: Tensor, text_size: int) -> Tensor:
+    check_positive(text_size=text_size)
+    if not isinstance(tokens, Tensor) or tokens.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"tokens={describe(tokens)}: a tensor of integers is needed")
+    bins = tokens.double() - text_size
+    if not ((bins >= 0) & (bins < BINS)).all():
+        raise ValueError(
+            f"tokens from {tokens.min()} to {tokens.max()} must be from {text_size} "
+            f"to {text_size + BINS - 1}"
+        )
+    return bins
+
+
+def _in_range(name: str, values: Tensor, limit: float) -> Tensor:
+    check_floating(name, values)
+    outside = ~(values.abs() <= limit)  # true for NaN too
+    if outside.any():
+        raise ValueError(
+            f"{name} hold {values[outside][0].item():g}, outside -{limit} to {limit}"
+        )
+    return values.double()
