@@ -52,12 +52,12 @@ def require_site() -> Path:
 
 
 def live_pages(site: Path = SITE) -> list[str]:
-    """List the pages that hold a live figure, relative to the site."""
+    """List the pages with a figure that a page computes, relative to the site."""
     pages = sorted(site.rglob("*.html"))
     return [
         page.relative_to(site).as_posix()
         for page in pages
-        if 'class="genai-live"' in page.read_text(encoding="utf-8")
+        if 'class="genai-live" data-kind="vega"' in page.read_text(encoding="utf-8")
     ]
 
 

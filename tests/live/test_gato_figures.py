@@ -18,7 +18,7 @@ from genai_lib.genres.gato import (
     run_after,
     serialize_episode,
 )
-from genai_lib.genres.gato.replays import replay_cart_pole, replay_corridor
+from genai_lib.live.gato import replay_cart_pole, replay_corridor
 from genai_lib.live.replay import Scene, draw_scene, replay
 
 WORDS = Vocabulary(Characters.of("abcdefgh"))

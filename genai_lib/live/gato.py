@@ -5,27 +5,29 @@ Tests    tests/live/test_gato_figures.py
 """
 
 from functools import partial
+from math import cos, sin
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
 from genai_lib.figures import BLUE, GREY, ORANGE, VERMILION
-from genai_lib.genres.gato import (
-    CART_POLE,
-    CORRIDOR,
-    Episode,
-    Rollout,
-    Vocabulary,
-    serialize_episode,
-)
 from genai_lib.live.explorer import MOST_FRAMES, Explorer
 from genai_lib.live.replay import Scene, replay
+
+if TYPE_CHECKING:
+    from genai_lib.genres.gato import Episode, Rollout, Vocabulary
 
 STATE = ("place", "speed", "angle", "turning")
 CELLS = 4
 
 
-def replay_cart_pole(episode: Episode, words: Vocabulary, steps: int = 20) -> Explorer:
+def replay_cart_pole(
+    episode: "Episode", words: "Vocabulary", steps: int = 20
+) -> Explorer:
     """Replay the first steps of an episode of CartPole with its tokens."""
+    # Here, since a page draws its figures without torch.
+    from genai_lib.genres.gato import CART_POLE, serialize_episode
+
     steps = min(steps, len(episode.actions["push"]), MOST_FRAMES)
     ids = serialize_episode(episode, CART_POLE, words).ids.view(-1, 6).tolist()
     states, pushes = episode.observations["state"], episode.actions["push"].tolist()
@@ -50,9 +52,11 @@ def replay_cart_pole(episode: Episode, words: Vocabulary, steps: int = 20) -> Ex
 
 
 def replay_corridor(
-    prompt: Episode, rollout: Rollout, words: Vocabulary, shown: int = 4
+    prompt: "Episode", rollout: "Rollout", words: "Vocabulary", shown: int = 4
 ) -> Explorer:
     """Replay the network in a corridor, after the last steps of a demonstration."""
+    from genai_lib.genres.gato import CORRIDOR
+
     scenes = _corridor_scenes(prompt, words, "prompt", "expert")[-shown:]
     scenes += _corridor_scenes(rollout.episode(CORRIDOR), words, "seen", "network")
     return replay(
@@ -64,6 +68,8 @@ def replay_corridor(
 
 
 def _corridor_scenes(episode, words, kind: str, who: str) -> list[Scene]:
+    from genai_lib.genres.gato import CORRIDOR, serialize_episode
+
     ids = serialize_episode(episode, CORRIDOR, words).ids.view(-1, 3).tolist()
     ways = episode.observations["way"].tolist()
     scenes = []
@@ -83,8 +89,6 @@ def _corridor_scenes(episode, words, kind: str, who: str) -> list[Scene]:
 
 
 def _paint_cart(axes: Axes, place: float, angle: float, push: int) -> None:
-    from math import cos, sin
-
     axes.plot([-2.4, 2.4], [0, 0], color=GREY, linestyle="-", linewidth=1)
     cart = [place - 0.3, place + 0.3]
     axes.fill_between(cart, 0.02, 0.25, color=BLUE)
