@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from genai_lib.components.positions import AlibiPositions
 from genai_lib.genres.decoder_only import GPT, GPTConfig
 from genai_lib.pretrained import find_folder
+from tests.genres.checkpoint_files import edit_config, edit_tensors
 
 transformers = pytest.importorskip("transformers")
 ODD = {
@@ -168,20 +169,6 @@ def test_fields_of_the_files_of_the_hub_are_known(folder):
 def folder(tmp_path):
     reference_model(**ODD["small"]).save_pretrained(tmp_path)
     return tmp_path
-
-
-def edit_config(folder, **changes):
-    path = folder / "config.json"
-    fields = json.loads(path.read_text()) | changes
-    fields = {name: value for name, value in fields.items() if value != "dropped"}
-    path.write_text(json.dumps(fields))
-
-
-def edit_tensors(folder, change):
-    path = folder / "model.safetensors"
-    tensors = load_file(path)
-    change(tensors)
-    save_file(tensors, path)
 
 
 @pytest.mark.parametrize(

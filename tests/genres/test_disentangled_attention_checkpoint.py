@@ -1,10 +1,7 @@
 """DeBERTa reads what transformers writes, and refuses what is broken."""
 
-import json
-
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
 from genai_lib.components.positions import NoPositions
@@ -15,6 +12,7 @@ from genai_lib.genres.disentangled_attention import (
     RelativePositions,
     decode,
 )
+from tests.genres.checkpoint_files import edit_config, edit_tensors
 
 transformers = pytest.importorskip("transformers")
 REAL = {
@@ -177,20 +175,6 @@ def test_a_loaded_model_can_be_trained_and_stays_tied_and_shared(tmp_path):
 def folder(tmp_path):
     reference_model(**REAL).save_pretrained(tmp_path)
     return tmp_path
-
-
-def edit_config(folder, **changes):
-    path = folder / "config.json"
-    fields = json.loads(path.read_text()) | changes
-    fields = {name: value for name, value in fields.items() if value != "dropped"}
-    path.write_text(json.dumps(fields))
-
-
-def edit_tensors(folder, change):
-    path = folder / "model.safetensors"
-    tensors = load_file(path)
-    change(tensors)
-    save_file(tensors, path)
 
 
 @pytest.mark.parametrize(

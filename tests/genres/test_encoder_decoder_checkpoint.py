@@ -1,6 +1,5 @@
 """Seq2Seq reads the T5 that transformers writes, writes it, and refuses the rest."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
 from genai_lib.genres.encoder_decoder import Seq2Seq, Seq2SeqConfig, answer
 from genai_lib.genres.inference import beam_search, generate
+from tests.genres.checkpoint_files import edit_config, edit_tensors
 
 transformers = pytest.importorskip("transformers")
 SMALL = {"vocab_size": 31, "d_model": 12, "d_kv": 4, "num_heads": 3, "d_ff": 20}
@@ -251,20 +250,6 @@ def test_a_loaded_model_can_be_trained_and_shares_what_is_shared(tmp_path):
 def folder(tmp_path):
     reference_model(**SMALL).save_pretrained(tmp_path)
     return tmp_path
-
-
-def edit_config(folder, **changes):
-    path = folder / "config.json"
-    fields = json.loads(path.read_text()) | changes
-    fields = {name: value for name, value in fields.items() if value != "dropped"}
-    path.write_text(json.dumps(fields))
-
-
-def edit_tensors(folder, change):
-    path = folder / "model.safetensors"
-    tensors = load_file(path)
-    change(tensors)
-    save_file(tensors, path)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """BERT reads what transformers writes, is read by it, and refuses what is broken."""
 
-import json
 import shutil
 
 import pytest
@@ -17,6 +16,7 @@ from genai_lib.genres.encoder_only import (
     masked_loss,
     padding_mask,
 )
+from tests.genres.checkpoint_files import edit_config, edit_tensors
 
 transformers = pytest.importorskip("transformers")
 SMALL = {
@@ -152,13 +152,6 @@ def test_several_files_are_read_as_one(tmp_path, kind, tied):
     assert (model.pooler is None) == (kind == "BertForMaskedLM")
 
 
-def edit_tensors(folder, change):
-    path = folder / "model.safetensors"
-    tensors = load_file(path)
-    tensors = change(tensors) or tensors
-    save_file(tensors, path)
-
-
 def test_the_file_of_the_hub_is_read(tmp_path):
     """It has old names, numbers of positions, the scores twice, in half precision."""
     reference = reference_model("BertForPreTraining").half()
@@ -264,13 +257,6 @@ def nothing_made(monkeypatch):
 
     monkeypatch.setattr(MaskedHead, "__init__", refuse)
     monkeypatch.setattr(Bert, "__init__", refuse)
-
-
-def edit_config(folder, **changes):
-    path = folder / "config.json"
-    fields = json.loads(path.read_text()) | changes
-    fields = {name: value for name, value in fields.items() if value != "dropped"}
-    path.write_text(json.dumps(fields))
 
 
 @pytest.mark.usefixtures("nothing_made")
