@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import sklearn.datasets
 import torch
 from torch import Tensor
 
@@ -52,7 +51,9 @@ def load_digits(part: str, shuffle_seed: int = 0) -> Digits:
     """
     if part not in PARTS:
         raise ValueError(f"part={part!r} must be one of {tuple(PARTS)}")
-    data = sklearn.datasets.load_digits()
+    from sklearn import datasets  # here, for its import takes two seconds
+
+    data = datasets.load_digits()
     generator = torch.Generator().manual_seed(shuffle_seed)
     order = torch.randperm(len(data.target), generator=generator)
     start = sum(size for name, size in PARTS.items() if _before(name, part))

@@ -10,8 +10,7 @@ Letters used in this file
     n  items      H  entropy of softmax in nats      β  inverse temperature
 """
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 

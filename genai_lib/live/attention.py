@@ -9,8 +9,7 @@ The first figure computes what `attend` of the library does for one query of wid
 import math
 from collections.abc import Sequence
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.expressions import peak_of, sum_of, weights_of
 from genai_lib.live.figure import LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described

@@ -12,8 +12,7 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.expected_pieces import (
     CELLS,
     Entries,

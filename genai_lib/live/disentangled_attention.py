@@ -10,8 +10,7 @@ two entries are about words, the last two about distances.
 
 import math
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import described
 

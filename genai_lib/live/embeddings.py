@@ -10,8 +10,7 @@ on vectors that `genai_lib.data.embedding_figures` made.
 import json
 from pathlib import Path
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 

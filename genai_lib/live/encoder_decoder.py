@@ -10,10 +10,10 @@ import functools
 import json
 from importlib import resources
 
-import altair as alt
 from matplotlib.figure import Figure
 
 from genai_lib.figures import new_figure
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, VERMILION, described
 

@@ -10,8 +10,7 @@ import functools
 import json
 from importlib import resources
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.decoder_only import LINE_HEIGHT
 from genai_lib.live.expected_pieces import CELLS, cells, visible
 from genai_lib.live.figure import Choice, LiveFigure, Slider

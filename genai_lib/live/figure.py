@@ -11,8 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import altair
-
+from genai_lib.live.charts import alt
 from genai_lib.live.controls import (
     Choice,
     Control,
@@ -40,7 +39,7 @@ class LiveFigure:
 
     Parameters
     ----------
-    panels : sequence of altair charts or Vega-Lite dicts
+    panels : sequence of Altair charts or Vega-Lite dicts
         At least one. Each needs a title or a description. Marks that carry numbers
         say them in their description as "label: number", several joined by "; ".
     controls : sequence of Slider or Choice
@@ -63,7 +62,7 @@ class LiveFigure:
 
     def __init__(
         self,
-        panels: Sequence[altair.TopLevelMixin | Mapping],
+        panels: Sequence[alt.TopLevelMixin | Mapping],
         controls: Sequence[Control],
         *,
         derived: Mapping[str, str] | None = None,

@@ -9,8 +9,7 @@ graph that `genai_lib.data.embedding_figures` made.
 
 import json
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.embeddings import DATA
 from genai_lib.live.figure import LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described

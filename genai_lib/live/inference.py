@@ -12,8 +12,7 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 

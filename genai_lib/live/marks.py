@@ -6,7 +6,7 @@ References
     [1] Okabe and Ito, "Color Universal Design", 2008
 """
 
-import altair as alt
+from genai_lib.live.charts import alt
 
 # From the palette of [1], those with a contrast of at least 3 on white and on black.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"

@@ -10,8 +10,7 @@ what `alibi_bias` multiplies a weight by; and the frequencies of each repair.
 
 import math
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, VERMILION, described
 

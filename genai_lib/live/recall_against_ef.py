@@ -9,8 +9,7 @@ The numbers are those of `recall_curve` of the library, measured once by
 
 import json
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.embeddings import DATA
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREEN, VERMILION, described

@@ -10,8 +10,7 @@ chapter: heads of width 16, trained on texts of length 64.
 
 import math
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 

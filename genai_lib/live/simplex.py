@@ -5,8 +5,7 @@ Tests    tests/live/test_softmax_figures.py
 
 import math
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.marks import GREY
 
 CORNERS = ((0.0, 0.0), (1.0, 0.0), (0.5, math.sqrt(3) / 2))

@@ -9,8 +9,7 @@ The figures compute what `genai_lib.components.softmax.softmax` computes: temper
 
 import math
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.expressions import (
     LAST_STEP,
     MIDDLE_STEP,

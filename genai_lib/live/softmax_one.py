@@ -8,8 +8,7 @@ Letters used in this file
     m  the largest logit
 """
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.expressions import peak_of, sum_of
 from genai_lib.live.figure import LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described

@@ -17,9 +17,9 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 
-import altair
 import vl_convert
 
+from genai_lib.live.charts import alt
 from genai_lib.live.controls import Control
 
 PANEL_WIDTH = 340
@@ -46,13 +46,13 @@ NUMBER_IN_LABEL = re.compile(
 )
 
 
-def plain_panel(panel: altair.TopLevelMixin | Mapping) -> dict:
+def plain_panel(panel: alt.TopLevelMixin | Mapping) -> dict:
     """Turn a chart into a dict that is the same on every run."""
     if isinstance(panel, Mapping):
         plain = copy.deepcopy(dict(panel))
     else:
         # Consolidated data sets get names of their own.
-        with altair.data_transformers.enable("default", consolidate_datasets=False):
+        with alt.data_transformers.enable("default", consolidate_datasets=False):
             plain = panel.to_dict()
     for key in ("$schema", "config"):
         plain.pop(key, None)

@@ -7,8 +7,7 @@ The tokens of a text at every size are the nodes of one forest (see token_layout
 figure shows those nodes that exist already and whose parent does not.
 """
 
-import altair as alt
-
+from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 from genai_lib.live.token_layout import (

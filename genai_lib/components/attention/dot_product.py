@@ -153,6 +153,8 @@ def attend_fast(
     if bias is not None:
         bias = bias.to(query.dtype)
         mask = bias if mask is None else bias.masked_fill(~mask, -math.inf)
+    if mask is not None and 2 < mask.ndim < query.ndim:
+        mask = mask.view(1, *mask.shape)  # fused for two dimensions or as many as here
     return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
 
 

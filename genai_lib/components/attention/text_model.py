@@ -99,7 +99,9 @@ def bits_per_token(model: nn.Module, tokens: Tensor, last: int | None = None) ->
 def _losses(model: nn.Module, tokens: Tensor) -> Tensor:
     if tokens.ndim != 2 or tokens.shape[1] < 2:
         raise ValueError(f"tokens={describe(tokens)} must have shape (B, T + 1), T > 0")
-    logits = model(tokens[:, :-1])
-    return functional.cross_entropy(
-        logits.transpose(1, 2), tokens[:, 1:], reduction="none"
+    logits, wanted = model(tokens[:, :-1]), tokens[:, 1:]
+    # As (B * T, V): of more dimensions, PyTorch's function is slower.
+    losses = functional.cross_entropy(
+        logits.flatten(0, 1), wanted.flatten(), reduction="none"
     )
+    return losses.view_as(wanted)

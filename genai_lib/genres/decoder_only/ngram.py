@@ -13,6 +13,7 @@ References
         Modeling", 1999, doi:10.1006/csla.1999.0128
 """
 
+import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -112,11 +113,13 @@ class KneserNey:
 
     def text_bits(self, text: str) -> list[float]:
         """Measure -log₂ p of the second character of a text, the third and so on."""
-        reach = self.order - 1
-        return [
-            -math.log2(self.probability(text[max(0, i - reach) : i], text[i]))
-            for i in range(1, len(text))
-        ]
+
+        @functools.cache  # strings come again
+        def bits(gram: str) -> float:
+            return -math.log2(self.probability(gram[:-1], gram[-1]))
+
+        first = 1 - self.order
+        return [bits(text[max(0, i + first) : i + 1]) for i in range(1, len(text))]
 
 
 def discounts_of(how_many: Counter) -> tuple[float, float, float, float]:
