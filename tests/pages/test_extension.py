@@ -79,8 +79,9 @@ def test_roles_that_exist_no_more_are_removed():
 
 
 def test_outputs_are_shown_without_the_tolerance_of_their_test():
-    output = '<div class="cell_output"><pre>{} 12.1, {} 0.97</pre></div>'
-    assert finish(output.format("≈±30%", "≈"))[1] == output.format("≈", "≈")
+    output = '<div class="cell_output"><pre>{}12.1, {}0.97, {}-3, ≈ x</pre></div>'
+    shown = output.format(*3 * ["≈\u00a0"])
+    assert finish(output.format("≈±30% ", "≈ ", "≈±2.5% "))[1] == shown
     assert finish("<p>'≈±30% 12.1'</p>")[1] == "<p>'≈±30% 12.1'</p>"
 
 
