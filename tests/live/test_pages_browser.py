@@ -249,10 +249,10 @@ def test_figures_follow_the_width_of_their_place(seen):
     for width in ("300px", "500px", ""):
         for figure in seen.figures():
             figure.evaluate("(node, width) => { node.style.width = width; }", width)
-        seen.page.wait_for_function(fits, arg=ALIVE)
+        seen.page.wait_for_function(fits, arg=ALIVE, polling=100)
     for viewport in (PHONE, DESKTOP):
         seen.page.set_viewport_size(viewport)
-        seen.page.wait_for_function(fits, arg=ALIVE)
+        seen.page.wait_for_function(fits, arg=ALIVE, polling=100)
 
 
 @pytest.mark.parametrize("viewport", [{"width": 1280, "height": 800}, PHONE])
