@@ -267,6 +267,15 @@ def test_empty_sequences():
 # Bad input
 
 
+def test_a_bias_for_each_head_is_the_same_for_all_texts_of_a_batch():
+    query, key, value = torch.randn(3, 2, 4, 6, 8, dtype=torch.double)
+    bias = torch.randn(4, 6, 6, dtype=torch.double)  # (heads, Q, K)
+    for mask in (None, causal_mask(6)):
+        wanted, _ = attend(query, key, value, mask, bias=bias)
+        found = attend_fast(query, key, value, mask, bias)
+        assert_close(found, wanted, atol=1e-12, rtol=0)
+
+
 @pytest.mark.parametrize("function", [attend, attend_fast])
 def test_what_does_not_fit_is_named(function):
     query, key, value = random_inputs(2)
