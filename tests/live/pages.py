@@ -14,6 +14,7 @@ MARKS = (
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 800}
 LEFT_THE_PAGE = "net::ERR_ABORTED"
+WIDTHS = "[document.documentElement.scrollWidth, innerWidth]"
 ALIVE = "figure.genai-live[data-kind='vega'] .genai-live-panel svg"
 
 
