@@ -30,6 +30,7 @@ from genai_lib.genres.disentangled_attention.convolution import (
     ConvolvedBlock,
 )
 from genai_lib.genres.disentangled_attention.decoder import decode
+from genai_lib.genres.disentangled_attention.writing import save
 from genai_lib.genres.encoder_only import MaskedHead
 
 DECODINGS = 2
@@ -178,6 +179,19 @@ class Deberta(nn.Module):
         if config.head:
             model.tie()
         return model.eval()
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors as `from_pretrained` reads them.
+
+        Raises
+        ------
+        ValueError
+            If the model has a mask decoder, lacks the term c2c, or has an attention
+            other than that of the released models.
+        """
+        if {type(block.attention) for block in self.blocks} != {DebertaAttention}:
+            raise ValueError("only a model with DebertaAttention fits a DeBERTa file")
+        save(self.config, self.state_dict(), folder)
 
     def tie(self) -> None:
         """Let the scores use the weights of the embedding, if so configured."""
