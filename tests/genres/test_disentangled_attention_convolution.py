@@ -23,7 +23,7 @@ from tests.genres.checkpoint_files import edit_config, edit_tensors
 from tests.genres.test_disentangled_attention_checkpoint import REAL, reference_model
 from tests.genres.test_disentangled_attention_model import ABSOLUTE, SIZES, lively
 
-# The largest models of version 2 name gelu; a file that names nothing means tanh.
+# The released models of version 2 name gelu; a file that names nothing means tanh.
 RELEASED = REAL | {"conv_kernel_size": 3, "conv_act": "gelu"}
 FILES = {
     "as released": RELEASED,

@@ -61,7 +61,7 @@ class DebertaConfig:
         Of the initial weights.
     convolution : int, default=None
         How many positions the window of the convolution beside the first block has; by
-        default there is none, as in all but the largest models of version 2.
+        default there is no convolution. In the released models of version 2 it is 3.
     convolved : str, default="tanh"
         The activation of the convolution, one of `CONVOLVED`.
 

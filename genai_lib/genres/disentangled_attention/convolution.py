@@ -1,4 +1,4 @@
-"""What the largest models of version 2 have beside their first block.
+"""What the released models of version 2 have beside their first block.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/test_disentangled_attention_convolution.py
