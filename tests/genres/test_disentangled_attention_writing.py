@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from genai_lib.genres.disentangled_attention import Deberta, PrintedDebertaAttention
@@ -61,6 +62,10 @@ def test_a_file_of_transformers_survives_the_way_there_and_back(tmp_path):
     reference_model(**sizes).save_pretrained(tmp_path / "theirs")
     model = Deberta.from_pretrained(tmp_path / "theirs")
     model.save_pretrained(tmp_path / "ours")
+    files = [tmp_path / whose / "model.safetensors" for whose in ("theirs", "ours")]
+    theirs, ours = map(load_file, files)
+    assert set(ours) == set(theirs)
+    assert all(ours[name].equal(x) for name, x in theirs.items())
     again = Deberta.from_pretrained(tmp_path / "ours")
     assert again.config == model.config
     tokens = torch.randint(31, (2, 9))
