@@ -17,11 +17,19 @@ from genai_lib.genres.disentangled_attention.buckets import (
     relative_rows,
 )
 from genai_lib.genres.disentangled_attention.config import DebertaConfig
+from genai_lib.genres.disentangled_attention.convolution import (
+    CONVOLVED,
+    Convolution,
+    ConvolvedBlock,
+)
 from genai_lib.genres.disentangled_attention.decoder import decode
 from genai_lib.genres.disentangled_attention.model import Deberta
 
 __all__ = [
+    "CONVOLVED",
     "TERMS",
+    "Convolution",
+    "ConvolvedBlock",
     "Deberta",
     "DebertaAttention",
     "DebertaConfig",

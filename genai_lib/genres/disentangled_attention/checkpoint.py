@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genai_lib.genres.decoder_only import ACTIVATIONS
 from genai_lib.genres.disentangled_attention.config import DebertaConfig
+from genai_lib.genres.disentangled_attention.convolution import CONVOLVED
 from genai_lib.pretrained import CONFIG, Fields, Tensors, find_folder
 
 PREFIX = "deberta."
@@ -26,7 +27,7 @@ TERM_LISTS = {
 # Two heads of the same wiring: that of transformers, and that of the released files.
 LEGACY, RELEASED = "cls.predictions.", "lm_predictions.lm_head."
 UNUSED = """attention_probs_dropout_prob hidden_dropout_prob pooler_dropout
-    pooler_hidden_act pooler_hidden_size cls_dropout conv_act conv_groups""".split()
+    pooler_hidden_act pooler_hidden_size cls_dropout""".split()
 # What a file may hold beside the weights: numbers of positions, the vectors of absolute
 # ones that only the mask decoder of the training used, and a second, unused head.
 LEFTOVERS = r"embeddings\.position_(ids|embeddings\.weight)|mask_predictions\..*"
@@ -53,7 +54,6 @@ def read_config(folder: Path) -> tuple[dict, bool | None]:
     width, heads = fields.number("hidden_size"), fields.number("num_attention_heads")
     for option, supported in {
         "type_vocab_size": 0,
-        "conv_kernel_size": 0,
         "embedding_size": width,
         "attention_head_size": width // heads,
     }.items():
@@ -68,6 +68,7 @@ def read_config(folder: Path) -> tuple[dict, bool | None]:
         "epsilon": fields.fraction("layer_norm_eps", 1e-7),
         "tied": fields.choice("tie_word_embeddings", [True, False], default=True),
         **_read_positions(fields),
+        **_read_convolution(fields),
     }
     legacy = fields.choice("legacy", [True, False, None], default=None)
     fields.ignore(*UNUSED)
@@ -94,6 +95,21 @@ def _read_positions(fields: Fields) -> dict:
         "shared": fields.choice("share_att_key", [True, False], default=False),
         "normed": norm == "layer_norm",
     }
+
+
+def _read_convolution(fields: Fields) -> dict:
+    """Read what stands beside the first block; nothing does in most of the files."""
+    size = _number_or_none(fields, "conv_kernel_size")
+    if size is None:
+        fields.ignore("conv_act", "conv_groups")
+        return {}
+    if size % 2 == 0:
+        raise ValueError(
+            f"{fields.place}: conv_kernel_size={size}: an odd number is needed"
+        )
+    fields.choice("conv_groups", [1], default=1)
+    activation = fields.choice("conv_act", CONVOLVED, default="tanh")
+    return {"convolution": size, "convolved": activation}
 
 
 def read_weights(
@@ -143,10 +159,12 @@ def _norms(config: DebertaConfig) -> Iterator[tuple[str, str]]:
         theirs = f"encoder.layer.{i}."
         yield f"blocks.{i}.attention_norm", f"{theirs}attention.output.LayerNorm"
         yield f"blocks.{i}.feed_forward_norm", f"{theirs}output.LayerNorm"
+    if config.convolution is not None:
+        yield "blocks.0.convolution.norm", "encoder.conv.LayerNorm"
 
 
-def _maps(config: DebertaConfig) -> dict[str, tuple[str, int, int]]:
-    """Return the name in the file, outputs and inputs of each linear map."""
+def _maps(config: DebertaConfig) -> dict[str, tuple[str, *tuple[int, ...]]]:
+    """Return the name in the file and the shape of each map: outputs, then inputs."""
     width, hidden, found = config.width, config.hidden, {}
     own = {"c2p": "pos_key_proj", "p2c": "pos_query_proj"}
     for i in range(config.layers):
@@ -162,6 +180,8 @@ def _maps(config: DebertaConfig) -> dict[str, tuple[str, int, int]]:
         ours = f"blocks.{i}.feed_forward."
         found[f"{ours}to_hidden"] = (f"{theirs}intermediate.dense", hidden, width)
         found[f"{ours}to_output"] = (f"{theirs}output.dense", width, hidden)
+    if (size := config.convolution) is not None:
+        found["blocks.0.convolution.window"] = ("encoder.conv.conv", width, width, size)
     return found
 
 

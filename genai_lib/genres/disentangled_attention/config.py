@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from genai_lib.checks import check_positive
 from genai_lib.genres.decoder_only import ACTIVATIONS
 from genai_lib.genres.disentangled_attention.attention import TERMS, check_terms
+from genai_lib.genres.disentangled_attention.convolution import CONVOLVED, check_size
 
 ABSOLUTE = ("none", "input", "decoder")
+OPTIONS = {"activation": ACTIVATIONS, "absolute": ABSOLUTE, "convolved": CONVOLVED}
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,17 @@ class DebertaConfig:
         Whether there is what turns hidden states into scores of tokens.
     deviation : float, default=0.02
         Of the initial weights.
+    convolution : int, default=None
+        How many positions the window of the convolution beside the first block has; by
+        default there is no convolution. In the released models of version 2 it is 3.
+    convolved : str, default="tanh"
+        The activation of the convolution, one of `CONVOLVED`.
 
     Raises
     ------
     ValueError
-        If a size is no whole number above 0, `width` no multiple of `heads`, or
-        another field is not possible.
+        If a size is no whole number above 0, `width` no multiple of `heads`,
+        `convolution` even, or another field is not possible.
     """
 
     vocab_size: int
@@ -82,6 +89,8 @@ class DebertaConfig:
     tied: bool = True
     head: bool = True
     deviation: float = 0.02
+    convolution: int | None = None
+    convolved: str = "tanh"
 
     def __post_init__(self) -> None:
         if self.hidden is None and isinstance(self.width, int):
@@ -93,7 +102,10 @@ class DebertaConfig:
             raise ValueError(
                 f"width={self.width} must be a multiple of heads={self.heads}"
             )
-        for name, options in {"activation": ACTIVATIONS, "absolute": ABSOLUTE}.items():
+        if self.convolution is not None:
+            check_size(self.convolution)
+            self._check_first_block()
+        for name, options in OPTIONS.items():
             if getattr(self, name) not in options:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} must be one of "
@@ -102,3 +114,11 @@ class DebertaConfig:
         for name in ("epsilon", "deviation"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be above 0")
+
+    def _check_first_block(self) -> None:
+        if self.layers == 1 and self.absolute == "decoder":
+            raise ValueError(
+                f"convolution={self.convolution} stands beside the first block, which "
+                "with layers=1 and absolute='decoder' is the mask decoder: layers must "
+                "be above 1"
+            )

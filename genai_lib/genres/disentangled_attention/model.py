@@ -24,7 +24,13 @@ from genai_lib.genres.disentangled_attention.attention import DebertaAttention
 from genai_lib.genres.disentangled_attention.buckets import RelativePositions
 from genai_lib.genres.disentangled_attention.checkpoint import load
 from genai_lib.genres.disentangled_attention.config import DebertaConfig
+from genai_lib.genres.disentangled_attention.convolution import (
+    CONVOLVED,
+    Convolution,
+    ConvolvedBlock,
+)
 from genai_lib.genres.disentangled_attention.decoder import decode
+from genai_lib.genres.disentangled_attention.writing import save
 from genai_lib.genres.encoder_only import MaskedHead
 
 DECODINGS = 2
@@ -65,7 +71,7 @@ class Deberta(nn.Module):
             self._norm if config.normed else nn.Identity,
         )
         self.blocks = nn.ModuleList(
-            self._block(attention) for _ in range(config.layers)
+            self._block(attention, first=i == 0) for i in range(config.layers)
         )
         if config.head:
             self.head = MaskedHead(config)
@@ -174,14 +180,27 @@ class Deberta(nn.Module):
             model.tie()
         return model.eval()
 
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors as `from_pretrained` reads them.
+
+        Raises
+        ------
+        ValueError
+            If the model has a mask decoder, lacks the term c2c, or has an attention
+            other than that of the released models.
+        """
+        if {type(block.attention) for block in self.blocks} != {DebertaAttention}:
+            raise ValueError("only a model with DebertaAttention fits a DeBERTa file")
+        save(self.config, self.state_dict(), folder)
+
     def tie(self) -> None:
         """Let the scores use the weights of the embedding, if so configured."""
         if self.config.tied:
             self.head.to_logits.weight = self.embedding.weight
 
-    def _block(self, attention: type[DebertaAttention]) -> PostNormBlock:
+    def _block(self, attention: type[DebertaAttention], first: bool) -> PostNormBlock:
         config = self.config
-        return PostNormBlock(
+        parts = [
             attention(
                 config.width,
                 config.heads,
@@ -190,17 +209,23 @@ class Deberta(nn.Module):
                 shared=config.shared,
             ),
             FeedForward(config.width, config.hidden, ACTIVATIONS[config.activation]),
-            norm=self._norm,
+        ]
+        if config.convolution is None or not first:
+            return PostNormBlock(*parts, norm=self._norm)
+        activation = CONVOLVED[config.convolved]
+        convolution = Convolution(
+            config.width, config.convolution, activation, self._norm
         )
+        return ConvolvedBlock(*parts, convolution, norm=self._norm)
 
     def _norm(self, width: int) -> nn.LayerNorm:
         return nn.LayerNorm(width, self.config.epsilon)
 
     def _initialise(self) -> None:
         for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
+            if isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d):
                 nn.init.normal_(module.weight, std=self.config.deviation)
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear | nn.Conv1d):
                 nn.init.zeros_(module.bias)
 
     def _check(self, tokens: Tensor, mask: Tensor | None) -> None:

@@ -1,0 +1,148 @@
+"""What the released models of version 2 have beside their first block.
+
+Chapter  chapters/genres/disentangled_attention.ipynb
+Tests    tests/genres/test_disentangled_attention_convolution.py
+
+Shape letters used in this file
+    B  sequences in a batch    T  positions    D  width
+
+References
+    [1] He et al., "DeBERTa: Decoding-enhanced BERT with Disentangled Attention", 2020,
+        arXiv:2006.03654
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from genai_lib.checks import check_positive, describe
+from genai_lib.components.attention import (
+    FeedForward,
+    MultiHeadAttention,
+    PostNormBlock,
+)
+from genai_lib.genres.decoder_only import ACTIVATIONS
+
+CONVOLVED = {"tanh": torch.tanh, **ACTIVATIONS}
+"""The activations of the convolution; "tanh" is that of a file that names none."""
+
+
+def check_size(size: int) -> None:
+    """Raise ValueError unless a window of `size` positions has one in its middle."""
+    check_positive(convolution=size)
+    if size % 2 == 0:
+        raise ValueError(f"convolution={size} must be odd: a window needs a middle")
+
+
+class Convolution(nn.Module):
+    """Add to a block what a window over its input makes of each position [1].
+
+    The result is norm(y + activation(convolution(x))) for a block that turns x into y.
+
+    Parameters
+    ----------
+    width : int
+        D.
+    size : int
+        How many positions a window has; odd, so that it reaches equally far ahead and
+        back.
+    activation : function of a Tensor, default=tanh
+    norm : function of a width, default=nn.LayerNorm
+        Makes the normalisation of the sum.
+
+    Raises
+    ------
+    ValueError
+        If a size is no whole number above 0, or `size` is even.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        size: int,
+        activation: Callable[[Tensor], Tensor] = torch.tanh,
+        norm: Callable[[int], nn.Module] = nn.LayerNorm,
+    ) -> None:
+        super().__init__()
+        check_positive(width=width)
+        check_size(size)
+        self.window = nn.Conv1d(width, width, size, padding=size // 2)
+        self.activation = activation
+        self.norm = norm(width)
+
+    def forward(self, x: Tensor, made: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Join both ways from x.
+
+        Parameters
+        ----------
+        x : Tensor of shape (B, T, D)
+            What the block read; beyond its ends there are zeros.
+        made : Tensor of shape (B, T, D)
+            What the block made of it.
+        mask : bool Tensor of shape (B, T), default=None
+            False where a token only fills up a row: a window sees zeros there, as
+            beyond the ends.
+
+        Returns
+        -------
+        Tensor of shape (B, T, D)
+
+        Raises
+        ------
+        ValueError
+            If the shapes of `x` and `made` differ, or that of `mask` does not fit.
+        """
+        if x.shape != made.shape or (mask is not None and mask.shape != x.shape[:2]):
+            raise ValueError(
+                f"x={describe(x)} and made={describe(made)} must have the same shape, "
+                f"mask={'None' if mask is None else describe(mask)} its first two sizes"
+            )
+        if mask is not None:
+            x = x.masked_fill(~mask[..., None], 0)
+        near = self.window(x.mT).mT  # the window runs over the last axis
+        return self.norm(made + self.activation(near))
+
+
+class ConvolvedBlock(PostNormBlock):
+    """A block with a convolution beside it: both read the same vectors.
+
+    Parameters
+    ----------
+    attention : MultiHeadAttention
+    feed_forward : nn.Module
+        Maps (B, T, D) to (B, T, D).
+    convolution : Convolution
+    norm : function of a width, default=nn.LayerNorm
+        Makes the normalisation of each sub-layer of the block.
+    """
+
+    def __init__(
+        self,
+        attention: MultiHeadAttention,
+        feed_forward: FeedForward,
+        convolution: Convolution,
+        *,
+        norm: Callable[[int], nn.Module] = nn.LayerNorm,
+    ) -> None:
+        super().__init__(attention, feed_forward, norm=norm)
+        self.convolution = convolution
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """Map (B, T, D) to (B, T, D).
+
+        Parameters
+        ----------
+        x : Tensor of shape (B, T, D)
+        mask : bool Tensor of shape (B, 1, 1, T), default=None
+            False where a token only fills up a row.
+        positions : integer Tensor of shape (T,), default=0 to T - 1
+        """
+        made = super().forward(x, mask=mask, positions=positions)
+        return self.convolution(x, made, None if mask is None else mask[:, 0, 0])
