@@ -49,9 +49,10 @@ def introductions() -> dict[str, tuple[str, str]]:
 
 
 def _measured(model: dict[str, float]) -> str:
+    bits, share = f"{model['bits']:.2f}", f"{100 * model['known']:.0f}"
     return (
-        f"Held-out text: ≈{SPACE}{model['bits']:.2f} bits per character. Of its words here, "
-        f"≈{SPACE}{100 * model['known']:.0f}{SPACE}% occur in the text it learned from."
+        f"Held-out text: ≈{SPACE}{bits} bits per character. Of its words here, "
+        f"≈{SPACE}{share}{SPACE}% occur in the text it learned from."
     )
 
 

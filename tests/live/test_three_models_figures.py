@@ -96,7 +96,7 @@ def test_the_directive_finds_it_without_torch_and_without_matplotlib():
 
 
 def test_it_is_light():
-    assert len(three_models().to_html()) < 80_000
+    assert len(three_models().to_html()) < 120_000
 
 
 def test_the_page_starts_with_the_first_texts(seen):
