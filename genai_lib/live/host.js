@@ -298,6 +298,7 @@
     var image = figure.querySelector("img");
     var text = element("pre", "genai-live-text");
     var passages = element("div", "genai-live-passages");
+    var started = false;
     var first = image.getAttribute("src");
     var positions = function () {
       return desk.state.map(function (value, index) {
@@ -327,7 +328,9 @@
       passages.replaceChildren.apply(passages, (frame.passages || []).map(passage));
       image.src = frame.src || first;
       image.alt = frame.alt;
-      desk.announce(function () { return frame.alt; });
+      // Nobody moved anything yet: the page itself says what it shows.
+      if (started) { desk.announce(function () { return frame.alt; }); }
+      started = true;
     }
     show();
   }

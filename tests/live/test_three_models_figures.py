@@ -130,9 +130,11 @@ def test_keys_reach_every_draw_and_reset_returns(seen):
     assert found(seen.page) == wanted(BEGINNINGS[0], 1)
 
 
-def test_a_pause_is_announced(seen):
-    seen.page.locator(f"{FIGURE} select").select_option("2")
+def test_a_pause_is_announced_and_the_start_is_not(seen):
     voice = seen.page.locator(f"{FIGURE} [aria-live=polite]")
+    seen.page.wait_for_timeout(1000)
+    assert voice.text_content() == ""
+    seen.page.locator(f"{FIGURE} select").select_option("2")
     seen.page.wait_for_function(
         "voice => voice.textContent", arg=voice.element_handle()
     )
