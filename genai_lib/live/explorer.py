@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from genai_lib.live.controls import require_name, require_parameter_name, require_text
 from genai_lib.live.page import PAGE, embedded_json, picture_address
-from genai_lib.live.pictures import text_figure, to_png
+from genai_lib.live.passages import to_picture
 
 MOST_FRAMES = 24
 
@@ -60,21 +60,20 @@ class Explorer:
         return [self.start, *(state for state in states if state != self.start)]
 
     def frame(self, **state) -> dict:
-        """Draw one state: its positions in the lists, its picture or text, its alt."""
+        """Draw one state: positions in the lists, picture, text or passages, alt."""
         drawn = self.draw(**state)
         positions = [self.lists[key].index(state[key]) for key in self.lists]
         frame = {"state": positions, "alt": self.alt(**state)}
         if isinstance(drawn, str):
             return frame | {"text": drawn}
-        return frame | {"src": picture_address(to_png(drawn))}
+        if isinstance(drawn, list):
+            return frame | {"passages": [passage._asdict() for passage in drawn]}
+        return frame | {"src": _picture(drawn)}
 
     def to_html(self) -> str:
         """Write the explorer as HTML with one visible picture, the start state."""
         frames = [self.frame(**state) for state in self.states()]
         first = frames[0]
-        source = first.get("src")
-        if source is None:
-            source = picture_address(to_png(text_figure(first["text"])))
         data = {
             "name": self.name,
             "caption": self.caption,
@@ -84,7 +83,7 @@ class Explorer:
         return PAGE.format(
             kind="frames",
             name=self.name,
-            source=source,
+            source=first.get("src") or self._start_picture(),
             alt=html.escape(first["alt"]),
             caption=html.escape(self.caption, quote=False),
             data=embedded_json(data),
@@ -110,6 +109,14 @@ class Explorer:
         if "google.colab" not in sys.modules:
             bundle["text/html"] = self.to_html()
         return bundle
+
+    def _start_picture(self) -> str:
+        drawn = self.draw(**self.start)
+        if isinstance(drawn, list):
+            return picture_address(to_picture(drawn))
+        from genai_lib.live.pictures import text_figure
+
+        return _picture(text_figure(drawn))
 
     def _control(self, key: str) -> dict:
         values = self.lists[key]
@@ -162,7 +169,7 @@ def explore(
     ----------
     draw : function
         `draw(**state)` returns a matplotlib Figure, an array of shape (H, W) or
-        (H, W, 3) with values from 0 to 1, or a string.
+        (H, W, 3) with values from 0 to 1, a string, or a list of `Passage`.
     name : str
         A name that no other figure of the book has.
     caption : str
@@ -195,6 +202,13 @@ def explore(
         start=start or {},
         log=log,
     )
+
+
+def _picture(drawn: object) -> str:
+    # Here, since passages are shown on a website that is built without matplotlib.
+    from genai_lib.live.pictures import to_png
+
+    return picture_address(to_png(drawn))
 
 
 def _shown(value: object) -> str:

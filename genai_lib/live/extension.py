@@ -18,6 +18,7 @@ from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
 from genai_lib.live.assets import own_digest, write_assets
+from genai_lib.live.explorer import Explorer
 from genai_lib.live.figure import LiveFigure
 from genai_lib.live.repository import find_repository
 
@@ -49,19 +50,19 @@ ENTRANCE = """\
 REPOSITORY_BUTTONS = ("use_repository_button", "use_source_button")
 
 
-def load_figure(path: str) -> LiveFigure:
+def load_figure(path: str) -> LiveFigure | Explorer:
     """Import and make the figure that a dotted path names.
 
     Parameters
     ----------
     path : str
-        "package.module:name", where the name is a LiveFigure or a function that
-        makes one.
+        "package.module:name", where the name is a LiveFigure, an Explorer or a
+        function that makes one.
 
     Raises
     ------
     ValueError
-        If there is no such module or name, or it gives no LiveFigure.
+        If there is no such module or name, or it gives no figure.
     """
     module_name, _, name = path.partition(":")
     try:
@@ -69,8 +70,8 @@ def load_figure(path: str) -> LiveFigure:
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"path={path!r} must name a live figure: {error}") from error
     figure = figure() if callable(figure) else figure
-    if not isinstance(figure, LiveFigure):
-        raise ValueError(f"path={path!r} must give a LiveFigure, not {figure!r}")
+    if not isinstance(figure, LiveFigure | Explorer):
+        raise ValueError(f"path={path!r} must give a live figure, not {figure!r}")
     return figure
 
 

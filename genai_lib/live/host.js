@@ -281,10 +281,24 @@
     }).catch(function () { alive.remove(); });
   }
 
+  // A text under the name of its author, with a beginning that was given, and a note.
+  function passage(entry) {
+    var block = element("div", "genai-live-passage");
+    var words = element("p", "genai-live-words");
+    words.append(element("strong", "", entry.given), entry.text);
+    block.append(
+      element("p", "genai-live-name", entry.title), words,
+      element("p", "genai-live-note", entry.note)
+    );
+    return block;
+  }
+
   // Frames: pictures or texts computed beforehand, one for each state of the controls.
   function showFrames(figure, data) {
     var image = figure.querySelector("img");
     var text = element("pre", "genai-live-text");
+    var passages = element("div", "genai-live-passages");
+    var started = false;
     var first = image.getAttribute("src");
     var positions = function () {
       return desk.state.map(function (value, index) {
@@ -294,7 +308,7 @@
     var desk = new Desk(figure, data, function (control, index) {
       return control.values[data.frames[0].state[index]];
     }, show);
-    image.after(text);
+    image.after(text, passages);
     function show() {
       var wanted = positions();
       var frame = data.frames.find(function (candidate) {
@@ -308,11 +322,15 @@
       });
       if (!frame) { return; }
       text.hidden = !("text" in frame);
-      image.hidden = "text" in frame;
+      passages.hidden = !("passages" in frame);
+      image.hidden = !(text.hidden && passages.hidden);
       text.textContent = frame.text || "";
+      passages.replaceChildren.apply(passages, (frame.passages || []).map(passage));
       image.src = frame.src || first;
       image.alt = frame.alt;
-      desk.announce(function () { return frame.alt; });
+      // Nobody moved anything yet: the page itself says what it shows.
+      if (started) { desk.announce(function () { return frame.alt; }); }
+      started = true;
     }
     show();
   }

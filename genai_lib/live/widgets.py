@@ -6,6 +6,7 @@ import math
 import ipywidgets
 
 from genai_lib.live.explorer import Explorer
+from genai_lib.live.passages import plain_text
 from genai_lib.live.pictures import to_png
 
 STYLE = {"description_width": "8em"}
@@ -50,12 +51,14 @@ def _control(explorer: Explorer, key: str) -> ipywidgets.Widget:
 
 
 def _place(drawn: object) -> ipywidgets.Widget:
-    if isinstance(drawn, str):
+    if isinstance(drawn, str | list):
         return ipywidgets.HTML()
     return ipywidgets.Image(format="png")
 
 
 def _fill(place: ipywidgets.Widget, drawn: object) -> None:
+    if isinstance(drawn, list):
+        drawn = plain_text(drawn)
     if isinstance(drawn, str):
         place.value = f"<pre>{html.escape(drawn)}</pre>"
     else:
