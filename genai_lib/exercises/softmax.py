@@ -8,6 +8,7 @@ from torch import Tensor
 
 from genai_lib.components.softmax import softmax
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_number, as_tensor_like
 
 
 @checker
@@ -39,8 +40,8 @@ def check_retemper(function: Callable[[Tensor, float], Tensor]):
     for temperature in (1.0, 0.5, 3.0):
         given = softmax(logits, dim=-1)
         wanted = softmax(logits, temperature, dim=-1)
-        found = function(given, temperature)
-        if not isinstance(found, Tensor) or found.shape != wanted.shape:
+        found = as_tensor_like(function(given, temperature), wanted)
+        if found is None:
             return f"a tensor of shape {tuple(wanted.shape)} is wanted"
         wrong = softmax(logits, 1 / temperature, dim=-1)
         if temperature != 1.0 and torch.allclose(found, wrong, atol=1e-5):
@@ -56,9 +57,9 @@ def check_retemper(function: Callable[[Tensor, float], Tensor]):
 def check_temperature_of_odds(function: Callable[[float, float], float]):
     """Check `function(gap, odds)`: the θ at which a gap of logits gives these odds."""
     for gap, odds in ((2.0, 9.0), (1.0, 1.5), (5.0, 1000.0)):
-        found = function(gap, odds)
+        found = as_number(function(gap, odds))
         wanted = gap / math.log(odds)
-        if not isinstance(found, float) or not math.isfinite(found):
+        if found is None:
             return f"for gap {gap} and odds {odds} a finite number is wanted"
         if math.isclose(found, 1 / wanted, rel_tol=1e-6):
             return "this is 1/θ, the inverse temperature"

@@ -470,6 +470,7 @@ def stub(*arguments):
                 lambda z: right_sparsemax(z)[1:]: "weights are wanted",
                 lambda z: [x + (1 - sum(z)) / len(z) for x in z]: "none below 0",
                 lambda z: [max(x, 0.0) for x in z]: "not to 1",
+                lambda z: [INF - INF] * len(z): "hold NaN",
             },
         ),
     ],
