@@ -49,7 +49,8 @@ def check_softmax_one(function: Callable[[Tensor], Tensor]):
 @checker
 def check_quantize(function: Callable[[list[float], int], list[float]]):
     """Check `function(numbers, bits)`: symmetric rounding of a list of numbers."""
-    cases = (([0.1, 1.0, 7.0], 4), ([-2.54, 0.3, 1.0], 8), ([0.0, 0.0], 8))
+    cases = [([0.1, 1.0, 7.0], 4), ([0.6, -1.7, 7.0], 4)]
+    cases += [([-2.54, 0.3, 1.0], 8), ([0.0, 0.0], 8)]
     for numbers, bits in cases:
         x = torch.tensor(numbers, dtype=torch.double)
         wanted = fake_quantize(x, bits).tolist()
