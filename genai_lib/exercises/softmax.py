@@ -23,10 +23,15 @@ def check_stable_softmax(function: Callable[[Sequence[float], float], list]):
             return problem
     if _differs(function, [1000.0, 999.0], 1.0):
         return "for logits [1000, 999] the weights are wrong: subtract the largest"
+    if _fails(function, [-1000.0, -999.0], 1.0):
+        return "for logits [-1000, -999] the weights are wrong: subtract the largest"
     if problem := _differs(function, [3.0, 1.0, 0.0], 0.0):
         return f"at temperature 0, {problem}"
     if _differs(function, [2.0, 2.0, 1.0], 0.0):
         return "at temperature 0 tied logits must share the weight: [1/2, 1/2, 0]"
+    # Ever so small, and yet no tie in 32 bits either.
+    if _differs(function, [1e-30, 0.0], 0.0):
+        return "at temperature 0 even the smallest lead takes all: do not divide"
     return None
 
 
@@ -74,8 +79,15 @@ def _differs(function: Callable, logits: list[float], temperature: float) -> str
     found = [float(weight) for weight in function(logits, temperature)]
     if len(found) != len(wanted):
         return f"{len(wanted)} weights are wanted for {logits}, not {len(found)}"
-    gaps = [abs(f - w) for f, w in zip(found, wanted, strict=True)]
-    if max(gaps) < 1e-6:
+    if all(abs(f - w) < 1e-6 for f, w in zip(found, wanted, strict=True)):
         return ""
     shown = [round(weight, 4) for weight in wanted]
     return f"softmax of {logits} should be {shown}"
+
+
+def _fails(function: Callable, logits: list, temperature: float) -> bool:
+    """Tell whether it differs, where that may also be an error."""
+    try:
+        return bool(_differs(function, logits, temperature))
+    except ZeroDivisionError:
+        return True
