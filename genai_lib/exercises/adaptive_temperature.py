@@ -9,6 +9,7 @@ from torch import Tensor
 from genai_lib.components.adaptive_temperature import adaptive_temperature_softmax
 from genai_lib.components.softmax import softmax
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_number, as_tensor_like
 
 
 @checker
@@ -18,8 +19,8 @@ def check_needed_gap(function: Callable[[int, float], float]):
     One logit lies the gap above `items` - 1 equal ones.
     """
     for items, weight in ((2, 0.5), (16, 0.9), (4096, 0.9), (1000, 0.01)):
-        found = function(items, weight)
-        if not isinstance(found, float) or not math.isfinite(found):
+        found = as_number(function(items, weight))
+        if found is None:
             return f"for {items} items and weight {weight} a finite number is wanted"
         logits = torch.zeros(items, dtype=torch.double)
         logits[0] = found
@@ -43,9 +44,9 @@ def check_adaptive_softmax(function: Callable[[Tensor], Tensor]):
     logits = spread * torch.randn(3, 40, generator=generator)
     if problem := _differs(function, logits):
         return problem
-    # More than 5.95 nats: the polynomial is far below 1.
+    # More than 5.94 nats: the polynomial is far below 1.
     if _differs(function, torch.zeros(1, 1000).index_fill(1, torch.tensor([3]), 2.0)):
-        return "above 5.95 nats β must be 1: apply the clamp to the polynomial's value"
+        return "above 5.94 nats β must be 1: apply the clamp to the polynomial's value"
     masked = logits.clone()
     masked[:, 20:] = -math.inf
     if _differs(function, masked):
@@ -68,6 +69,8 @@ def check_sparsemax(function: Callable[[list[float]], list[float]]):
         shown = [round(weight, 4) for weight in wanted]
         if len(found) != len(wanted):
             return f"{len(wanted)} weights are wanted for {list(logits)}"
+        if not all(map(math.isfinite, found)):
+            return f"the weights of {list(logits)} hold NaN or infinity"
         if abs(sum(found) - 1) > 1e-6:
             return f"the weights of {list(logits)} sum to {sum(found):.4g}, not to 1"
         if min(found) < 0:
@@ -79,8 +82,8 @@ def check_sparsemax(function: Callable[[list[float]], list[float]]):
 
 def _differs(function: Callable, logits: Tensor) -> str:
     wanted = adaptive_temperature_softmax(logits, dim=-1)
-    found = function(logits.clone())
-    if not isinstance(found, Tensor) or found.shape != wanted.shape:
+    found = as_tensor_like(function(logits.clone()), wanted)
+    if found is None:
         return f"a tensor of shape {tuple(wanted.shape)} is wanted"
     if not found.isfinite().all():
         return "the weights hold NaN or infinity"

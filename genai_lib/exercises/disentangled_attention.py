@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_tensor_like
 from genai_lib.genres.disentangled_attention import position_to_content, relative_rows
 
 
@@ -47,12 +48,12 @@ def check_third_term(function: Callable[[Tensor, Tensor, int], Tensor]):
     for length, reach, width in ((5, 2, 3), (4, 6, 2)):
         key = torch.randn(length, width, generator=generator)
         table = torch.randn(2 * reach, width, generator=generator)
-        found = function(key, table, reach)
-        if not isinstance(found, Tensor) or found.shape != (length, length):
-            return f"for {length} keys a tensor of shape ({length}, {length}) is wanted"
         places = torch.arange(length)
         rows = relative_rows(places, places, reach)
         wanted = position_to_content(key, table[None], rows)[0]
+        found = as_tensor_like(function(key, table, reach), wanted)
+        if found is None:
+            return f"for {length} keys a tensor of shape ({length}, {length}) is wanted"
         if _same(found, position_to_content(key, table[None], rows.mT)[0]):
             return "this is δ(j, i), the index that the paper prints, not the code's"
         if _same(found, wanted.mT):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_number, as_tensor_like
 from genai_lib.genres.encoder_only import IGNORED
 
 MASK, V = 9, 10
@@ -19,13 +20,14 @@ def check_mask_spans(function: Callable[..., tuple[Tensor, Tensor]]):
     tokens = torch.tensor([[1, 2, 3, 4, 5, 6], [3, 1, 4, 1, 5, 8]])
     before = tokens.clone()
     starts, length = torch.tensor([1, 4]), 2
-    inputs, targets = function(tokens, starts, length, MASK)
+    answer = function(tokens, starts, length, MASK)
+    inputs, targets = (as_tensor_like(part, tokens) for part in answer)
     hidden = torch.zeros_like(tokens).bool()
     hidden[0, 1:3] = hidden[1, 4:6] = True
     if not tokens.equal(before):
         return "the tokens that were passed have changed; work on a copy"
     for name, found in {"inputs": inputs, "targets": targets}.items():
-        if not isinstance(found, Tensor) or found.shape != tokens.shape:
+        if found is None:
             return f"the {name} must be a Tensor of the shape of the tokens, (2, 6)"
     if not (inputs == MASK).equal(hidden):
         places = (inputs == MASK).nonzero().tolist()
@@ -64,7 +66,9 @@ def _bits(model: nn.Module, row: Tensor) -> list[float]:
 def check_hidden_bits(function: Callable[[nn.Module, Tensor, int], float]):
     """Check `function(model, row, mask_token)`: mean bits, each token hidden once."""
     model, row = _Neighbours(), torch.tensor([1, 3, 2, 7, 5, 6, 1])
-    found = float(function(model, row.clone(), MASK))
+    found = as_number(function(model, row.clone(), MASK))
+    if found is None:
+        return "a finite number is wanted"
     wanted = sum(_bits(model, row)) / len(row)
 
     def mean(inputs: Tensor) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_number
 from genai_lib.genres.inference import keep_min_p, keep_top_p
 
 TOLERANCE = 1e-6
@@ -53,9 +54,10 @@ def check_best_ahead(function: Callable[[float, float], int]):
             found = function(acceptance, cost)
             if found == wanted:
                 continue
-            if not isinstance(found, int) or found < 0:
+            number = as_number(found)
+            if number is None or number % 1 or number < 0:
                 return f"a whole number from 0 is wanted, not {found!r}"
-            mine, best = (speed(acceptance, cost, k) for k in (found, wanted))
+            mine, best = (speed(acceptance, cost, k) for k in (int(number), wanted))
             return (
                 f"for {acceptance=} and {cost=}, {found} guesses bring {mine:.3f} "
                 f"tokens per unit of work and {wanted} bring {best:.3f}"

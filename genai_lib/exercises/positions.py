@@ -7,20 +7,21 @@ from torch import Tensor
 
 from genai_lib.components.positions import alibi_bias, rotate
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_tensor_like
 
 
 @checker
 def check_alibi(function: Callable[[int, int, int], Tensor]):
     """Check `function(heads, queries, keys)`: ALiBi for the last queries of a text."""
     for heads, queries, keys in ((2, 5, 5), (4, 1, 6), (8, 3, 7)):
-        found = function(heads, queries, keys)
+        wanted = alibi_bias(heads, keys).double()[:, keys - queries :]
+        found = as_tensor_like(function(heads, queries, keys), wanted)
         case = f"for {heads} heads, {queries} queries and {keys} keys"
-        if not isinstance(found, Tensor) or found.shape != (heads, queries, keys):
+        if found is None:
             return f"{case} a tensor of shape ({heads}, {queries}, {keys}) is wanted"
         seen = torch.ones(queries, keys).tril(keys - queries) > 0
-        wanted = alibi_bias(heads, keys)[:, keys - queries :]
         # What lies ahead is masked anyway; its bias is free.
-        found, wanted = found.double()[:, seen], wanted.double()[:, seen]
+        found, wanted = found[:, seen], wanted[:, seen]
         if _same(found, -wanted):
             return "the sign is wrong: distant keys must lose"
         if heads > 1 and _same(found, wanted.flip(0)):
@@ -39,8 +40,8 @@ def check_rotate_neighbors(function: Callable[[Tensor, Tensor], Tensor]):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 5, 8, generator=generator)
     positions = torch.tensor([0, 1, 2, 7, 30])
-    found = function(x, positions)
-    if not isinstance(found, Tensor) or found.shape != x.shape:
+    found = as_tensor_like(function(x, positions), x)
+    if found is None:
         return "a tensor of the shape of x is wanted"
     # Entries 0 4 1 5 2 6 3 7: what are neighbours there are halves here.
     order = torch.arange(8).view(2, 4).T.flatten()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from genai_lib.components.softmax import softmax
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_number, as_tensor_like
 
 
 @checker
@@ -22,10 +23,15 @@ def check_stable_softmax(function: Callable[[Sequence[float], float], list]):
             return problem
     if _differs(function, [1000.0, 999.0], 1.0):
         return "for logits [1000, 999] the weights are wrong: subtract the largest"
+    if _fails(function, [-1000.0, -999.0], 1.0):
+        return "for logits [-1000, -999] the weights are wrong: subtract the largest"
     if problem := _differs(function, [3.0, 1.0, 0.0], 0.0):
         return f"at temperature 0, {problem}"
     if _differs(function, [2.0, 2.0, 1.0], 0.0):
         return "at temperature 0 tied logits must share the weight: [1/2, 1/2, 0]"
+    # Ever so small, and yet no tie in 32 bits either.
+    if _differs(function, [1e-30, 0.0], 0.0):
+        return "at temperature 0 even the smallest lead takes all: do not divide"
     return None
 
 
@@ -39,8 +45,8 @@ def check_retemper(function: Callable[[Tensor, float], Tensor]):
     for temperature in (1.0, 0.5, 3.0):
         given = softmax(logits, dim=-1)
         wanted = softmax(logits, temperature, dim=-1)
-        found = function(given, temperature)
-        if not isinstance(found, Tensor) or found.shape != wanted.shape:
+        found = as_tensor_like(function(given, temperature), wanted)
+        if found is None:
             return f"a tensor of shape {tuple(wanted.shape)} is wanted"
         wrong = softmax(logits, 1 / temperature, dim=-1)
         if temperature != 1.0 and torch.allclose(found, wrong, atol=1e-5):
@@ -56,9 +62,9 @@ def check_retemper(function: Callable[[Tensor, float], Tensor]):
 def check_temperature_of_odds(function: Callable[[float, float], float]):
     """Check `function(gap, odds)`: the θ at which a gap of logits gives these odds."""
     for gap, odds in ((2.0, 9.0), (1.0, 1.5), (5.0, 1000.0)):
-        found = function(gap, odds)
+        found = as_number(function(gap, odds))
         wanted = gap / math.log(odds)
-        if not isinstance(found, float) or not math.isfinite(found):
+        if found is None:
             return f"for gap {gap} and odds {odds} a finite number is wanted"
         if math.isclose(found, 1 / wanted, rel_tol=1e-6):
             return "this is 1/θ, the inverse temperature"
@@ -73,8 +79,15 @@ def _differs(function: Callable, logits: list[float], temperature: float) -> str
     found = [float(weight) for weight in function(logits, temperature)]
     if len(found) != len(wanted):
         return f"{len(wanted)} weights are wanted for {logits}, not {len(found)}"
-    gaps = [abs(f - w) for f, w in zip(found, wanted, strict=True)]
-    if max(gaps) < 1e-6:
+    if all(abs(f - w) < 1e-6 for f, w in zip(found, wanted, strict=True)):
         return ""
     shown = [round(weight, 4) for weight in wanted]
     return f"softmax of {logits} should be {shown}"
+
+
+def _fails(function: Callable, logits: list, temperature: float) -> bool:
+    """Tell whether it differs, where that may also be an error."""
+    try:
+        return bool(_differs(function, logits, temperature))
+    except ZeroDivisionError:
+        return True

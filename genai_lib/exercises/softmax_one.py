@@ -8,6 +8,7 @@ from torch import Tensor
 
 from genai_lib.components.softmax_one import fake_quantize, softmax_one
 from genai_lib.exercises import checker
+from genai_lib.exercises.results import as_number, as_tensor_like
 
 
 @checker
@@ -17,8 +18,8 @@ def check_silent_logit(function: Callable[[int, float], float]):
     The mass is the sum of the weights that softmax_one gives.
     """
     for items, mass in ((1, 0.5), (16, 0.001), (1024, 0.001), (10, 0.9)):
-        found = function(items, mass)
-        if not isinstance(found, float) or not math.isfinite(found):
+        found = as_number(function(items, mass))
+        if found is None:
             return f"for {items} items and mass {mass} a finite number is wanted"
         logits = torch.full((items,), found, dtype=torch.double)
         given = softmax_one(logits, dim=-1).sum().item()
@@ -48,7 +49,8 @@ def check_softmax_one(function: Callable[[Tensor], Tensor]):
 @checker
 def check_quantize(function: Callable[[list[float], int], list[float]]):
     """Check `function(numbers, bits)`: symmetric rounding of a list of numbers."""
-    cases = (([0.1, 1.0, 7.0], 4), ([-2.54, 0.3, 1.0], 8), ([0.0, 0.0], 8))
+    cases = [([0.1, 1.0, 7.0], 4), ([0.6, -1.7, 7.0], 4)]
+    cases += [([-2.54, 0.3, 1.0], 8), ([0.0, 0.0], 8)]
     for numbers, bits in cases:
         x = torch.tensor(numbers, dtype=torch.double)
         wanted = fake_quantize(x, bits).tolist()
@@ -64,8 +66,9 @@ def check_quantize(function: Callable[[list[float], int], list[float]]):
 
 
 def _differs(function: Callable, logits: Tensor) -> str:
-    found, wanted = function(logits), softmax_one(logits, dim=-1)
-    if not isinstance(found, Tensor) or found.shape != wanted.shape:
+    wanted = softmax_one(logits, dim=-1)
+    found = as_tensor_like(function(logits), wanted)
+    if found is None:
         return f"a tensor of shape {tuple(wanted.shape)} is wanted"
     if torch.allclose(found, wanted, atol=1e-5):
         return ""

@@ -29,7 +29,7 @@ CAPTION = (
     "grey, under softmax, with the simpler of the two bounds on every weight of "
     "softmax (dashed). Right, the published polynomial (dashed) and the inverse "
     "temperature that the adaptive softmax takes (green), with a dot at the present "
-    "entropy. Past 5.95 nats it is 1, and adaptive is plain softmax."
+    "entropy. Past 5.94 nats it is 1, and adaptive is plain softmax."
 )
 ALT = (
     "Left: with 128 items and a gap of 5 the winner's weight under adaptive softmax "

@@ -137,8 +137,9 @@ def translated_number() -> LiveFigure:
         ),
         alt=(
             "A map with a row for each piece of a number in German words and a column "
-            "for each digit; most rows have one bright cell. Beside it the weights of "
-            "the third piece as bars."
+            "for each token of the source: the language, five digits, the end. Each "
+            "digit is brightest in the row of the piece that names it. Beside it the "
+            "weights of the third piece as bars."
         ),
         name="translated_number",
     )

@@ -15,6 +15,7 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import directives
 from pybtex.database import Entry, parse_file
+from pybtex.richtext import Text
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -49,7 +50,8 @@ def short_citation(entry: Entry) -> str:
     people = entry.persons.get("author", [])
     last = [" ".join((*person.prelast_names, *person.last_names)) for person in people]
     names = f"{last[0]} et al." if len(last) > 2 else " and ".join(last)
-    return f"{names or entry.fields.get('title', '')} {entry.fields.get('year', '')}"
+    words = Text.from_latex(names or entry.fields.get("title", ""))
+    return f"{words} {entry.fields.get('year', '')}"
 
 
 class LedgerDirective(SphinxDirective):

@@ -454,7 +454,7 @@ def stub(*arguments):
             {
                 coefficients_reversed: "read backwards",
                 naive_adaptive: "p ln p must be 0",
-                unclamped: "above 5.95 nats",
+                unclamped: "above 5.94 nats",
                 softmax: "this is softmax",
                 entropy_in_bits: "in nats",
                 lambda z: right_adaptive(z)[0]: "a tensor of shape",
@@ -470,6 +470,7 @@ def stub(*arguments):
                 lambda z: right_sparsemax(z)[1:]: "weights are wanted",
                 lambda z: [x + (1 - sum(z)) / len(z) for x in z]: "none below 0",
                 lambda z: [max(x, 0.0) for x in z]: "not to 1",
+                lambda z: [INF - INF] * len(z): "hold NaN",
             },
         ),
     ],

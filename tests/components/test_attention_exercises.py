@@ -25,6 +25,11 @@ def from_the_start(queries, keys, window):
     return (back >= 0) & (back < window)
 
 
+def the_first_keys(queries, keys, window):
+    seen = window_mask(queries, keys, window).sum(-1, keepdim=True)
+    return torch.arange(keys) < seen
+
+
 def right_attention(query, key, value, mask):
     scores = query @ key.T / math.sqrt(query.shape[-1])
     scores = scores.masked_fill(~mask, -math.inf)
@@ -54,6 +59,7 @@ CASES = [
         {
             lambda q, k, w: ~window_mask(q, k, w): "True must mean",
             from_the_start: "for 2 queries, 7 keys",
+            the_first_keys: "as many keys as they should, but not the nearest",
             lambda q, k, w: window_mask(q, k, w + 1): "not [1, 2, 3, 4, 4, 4]",
             lambda q, k, w: window_mask(q, k, w).float(): "booleans",
             lambda q, k, w: window_mask(k, k, w): "the shape should be (2, 7)",

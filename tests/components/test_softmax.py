@@ -453,6 +453,18 @@ def first_of_the_ties(logits, temperature):
     return right_softmax(logits, temperature)
 
 
+def shifted_by_zero_at_least(logits, temperature):
+    if temperature == 0:
+        return right_softmax(logits, 0)
+    powers = [math.exp((z - max(*logits, 0)) / temperature) for z in logits]
+    return [power / sum(powers) for power in powers]
+
+
+def not_a_number_below(logits, temperature):
+    weights = right_softmax(logits, temperature)
+    return [weights[0], INF - INF] if logits[0] == -1000 else weights
+
+
 def stub(first, second):
     """Stand for an exercise that is not filled in."""
 
@@ -468,6 +480,9 @@ def stub(first, second):
                 first_of_the_ties: "tied logits must share",
                 lambda z, t: right_softmax(z, 1.0): "should be",
                 lambda z, t: right_softmax(z, t)[:-1]: "weights are wanted",
+                shifted_by_zero_at_least: "for logits [-1000, -999]",
+                not_a_number_below: "for logits [-1000, -999]",
+                lambda z, t: right_softmax(z, t or 1e-9): "the smallest lead",
             },
         ),
         (

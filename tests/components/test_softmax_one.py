@@ -341,10 +341,18 @@ def test_known_wrong_versions_differ(wrong):
 # The checkers of the exercises
 
 
-def right_quantize(numbers, bits):
+def right_quantize(numbers, bits, to_code=round):
     largest, highest = max(map(abs, numbers)), 2 ** (bits - 1) - 1
     step = largest / highest or 1.0
-    return [round(number / step) * step for number in numbers]
+    return [to_code(number / step) * step for number in numbers]
+
+
+def truncating_quantize(numbers, bits):
+    return right_quantize(numbers, bits, to_code=int)
+
+
+def flooring_quantize(numbers, bits):
+    return right_quantize(numbers, bits, to_code=math.floor)
 
 
 def stub(*arguments):
@@ -384,6 +392,8 @@ def stub(*arguments):
                 lambda x, b: right_quantize(x, b)[1:]: "numbers are wanted",
                 lambda x, b: right_quantize(x, b + 1): "should be",
                 lambda x, b: [math.nan] * len(x): "not finite",
+                truncating_quantize: "should be [1.0, -2.0, 7.0]",
+                flooring_quantize: "should be [1.0, -2.0, 7.0]",
             },
         ),
     ],

@@ -119,6 +119,60 @@ def test_nothing_and_zeros():
     assert fake_quantize(torch.zeros(0), 8).shape == (0,)
 
 
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_every_format_is_rounded_in_at_least_32_bits(dtype, symmetric, bits):
+    for scale in (1e-3, 1.0, 1e4):
+        x = (scale * torch.randn(40)).to(dtype)
+        rounded = fake_quantize(x, bits, symmetric)
+        assert rounded.dtype == dtype
+        assert rounded.equal(fake_quantize(x.float(), bits, symmetric).to(dtype))
+        exact = fake_quantize(x.double(), bits, symmetric)
+        step = (x.double().amax() - x.double().amin()) / (2**bits - 2)
+        slack = torch.finfo(dtype).eps * x.double().abs().amax()
+        off = (rounded.double() - exact).abs().sort().values
+        assert off[-3] <= slack, "a tie or two may go either way"
+        assert off[-1] <= step * 1.01 + slack
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "numbers"),
+    [
+        (torch.float16, [0.0, 1e-3]),
+        (torch.float16, [0.0, 6e-8, -6e-8]),
+        (torch.float16, [-65504.0, 10000.0]),
+        (torch.bfloat16, [0.0, 1e-38]),
+        (torch.bfloat16, [0.0, -3.3e38, 1.0]),
+        (torch.float32, [0.0, 1e-37, 5e-38]),
+        (torch.float32, [0.0, 1e-45]),
+        (torch.float64, [0.0, 1e-308, 5e-324]),
+    ],
+)
+def test_very_small_and_very_large_numbers_stay_numbers(dtype, numbers, symmetric):
+    x = torch.tensor(numbers, dtype=dtype)
+    for bits in (2, 8, 16):
+        rounded = fake_quantize(x, bits, symmetric)
+        assert rounded.dtype == dtype
+        assert rounded.isfinite().all()
+        assert (rounded[x == 0] == 0).all()
+    assert fake_quantize(torch.tensor([0.0, 1e-3]).half(), 8)[1].item() > 9e-4
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+def test_the_numbers_of_32_bits_are_those_of_the_plain_formula(bits):
+    x, highest = torch.randn(500), 2 ** (bits - 1) - 1
+    step = x.abs().amax() / highest
+    codes = (x * (1 / step)).round()
+    assert fake_quantize(x, bits).equal(codes.clamp(-highest - 1, highest) * step)
+    low, high = x.amin(), x.amax()
+    step = (high - low) / (2**bits - 1)
+    zero = (-low / step).round()
+    codes = ((x * (1 / step)).round() + zero).clamp(0, 2**bits - 1)
+    assert fake_quantize(x, bits, symmetric=False).equal((codes - zero) * step)
+
+
 # Smoothing
 
 

@@ -24,6 +24,11 @@ def test_the_model_reads_every_character_of_the_documentation():
     assert model.config.vocab_size == len(characters)
 
 
+def test_the_model_says_how_it_was_trained():
+    stored, trained = load_small_gpt()[0], train_small_gpt(steps=1)[0]
+    assert stored.config == trained.config
+
+
 def test_the_model_predicts_held_out_text():
     model, characters = load_small_gpt()
     tokens = characters.encode(load_documentation().validation[:6000])

@@ -116,7 +116,8 @@ def test_files_without_head_or_with_old_masks_or_in_half_precision(tmp_path):
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_what_is_written_is_read_again_and_by_transformers(tmp_path, tied):
-    config = GPTConfig(vocab_size=11, context=7, width=12, heads=3, hidden=5, tied=tied)
+    sizes = {"context": 7, "width": 12, "heads": 3, "hidden": 5, "epsilon": 1e-3}
+    config = GPTConfig(11, **sizes, tied=tied, deviation=0.1)
     model = GPT(config)
     model.save_pretrained(tmp_path / "new")
     tokens = torch.randint(11, (2, 6))
@@ -134,6 +135,16 @@ def test_a_loaded_model_can_be_trained_and_stays_tied(tmp_path):
     model(torch.randint(31, (2, 5))).square().mean().backward()
     optimizer.step()
     assert model.to_logits.weight.equal(model.embedding.weight)
+
+
+def test_the_deviation_is_that_of_the_file_and_0_02_without_one(folder):
+    edit_config(folder, initializer_range=0.3)
+    assert GPT.from_pretrained(folder).config.deviation == 0.3
+    edit_config(folder, initializer_range="dropped")
+    assert GPT.from_pretrained(folder).config.deviation == 0.02
+    edit_config(folder, initializer_range=-0.1)
+    with pytest.raises(ValueError, match="initializer_range=-0.1: a number above 0"):
+        GPT.from_pretrained(folder)
 
 
 def test_only_what_fits_gpt2_is_written(tmp_path):

@@ -171,6 +171,13 @@ def test_a_loaded_model_can_be_trained_and_stays_tied_and_shared(tmp_path):
     assert all(table is model.positions.table.weight for table in tables)
 
 
+@pytest.mark.parametrize("sizes", [{}, {"initializer_range": 0.1}])
+def test_the_deviation_is_that_of_the_file(tmp_path, sizes):
+    reference_model(**REAL, **sizes).save_pretrained(tmp_path)
+    wanted = sizes.get("initializer_range", 0.02)
+    assert Deberta.from_pretrained(tmp_path).config.deviation == wanted
+
+
 @pytest.fixture
 def folder(tmp_path):
     reference_model(**REAL).save_pretrained(tmp_path)

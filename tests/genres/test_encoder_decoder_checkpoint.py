@@ -216,6 +216,8 @@ def test_files_of_the_hub_with_copies_and_without_new_fields(tmp_path):
         {"tied": False, "feed_forward": "gated-gelu"},
         {"tied": True, "scaled": False, "decoder_layers": 3},
         {"tied": False, "scaled": True, "encoder_layers": 1},
+        {"max_distance": 20, "epsilon": 1e-3, "pad_token": 2, "end_token": 3},
+        {"start_token": 4},
     ],
 )
 def test_what_is_written_is_read_again_and_by_transformers(tmp_path, options):
@@ -230,7 +232,7 @@ def test_what_is_written_is_read_again_and_by_transformers(tmp_path, options):
     assert_close(again(source, target), model(source, target), atol=0, rtol=0)
     kind = transformers.T5ForConditionalGeneration
     theirs = kind.from_pretrained(tmp_path / "new").eval()
-    wanted = theirs(source, (source != 0), decoder_input_ids=target).logits
+    wanted = theirs(source, source != config.pad_token, decoder_input_ids=target).logits
     assert_close(model(source, target), wanted, atol=1e-4, rtol=1e-5)
 
 

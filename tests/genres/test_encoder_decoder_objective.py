@@ -44,6 +44,24 @@ def test_the_loss_is_that_of_torch(smoothing):
     assert (logits.grad[1, 3:] == 0).all()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_token_that_is_ruled_out_costs_what_torch_says(smoothing):
+    """Nothing where labels are hard; no share can be given to it where they are not."""
+    logits = torch.randn(2, 3, 5)
+    logits[..., 4] = -torch.inf
+    logits.requires_grad_()
+    target = torch.randint(1, 4, (2, 3))
+    found = smoothed_cross_entropy(logits, target, smoothing)
+    wanted = nn.functional.cross_entropy(
+        logits.transpose(1, 2), target, label_smoothing=smoothing
+    )
+    assert_close(found, wanted)
+    assert found.isfinite() == (smoothing == 0)
+    if smoothing == 0:
+        found.backward()
+        assert logits.grad.isfinite().all()
+
+
 def test_soft_labels_by_hand():
     """Four tokens, ε = 0.4: the label gets 0.7 and each of the others 0.1."""
     logs = torch.tensor([0.5, 0.25, 0.125, 0.125]).log()

@@ -196,7 +196,8 @@ def test_what_is_written_is_read_again_and_by_transformers(
     tmp_path, tied, head, pooler
 ):
     parts = {"head": head, "pooler": pooler, "tied": tied}
-    config = BertConfig(11, 8, 12, 3, hidden=5, types=3, epsilon=1e-3, **parts)
+    sizes = {"hidden": 5, "types": 3, "epsilon": 1e-3, "deviation": 0.1}
+    config = BertConfig(11, 8, 12, 3, **sizes, **parts)
     model = lively(config)
     model.save_pretrained(tmp_path / "new")
     tokens, types = inputs(11, 3)

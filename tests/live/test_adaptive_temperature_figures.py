@@ -2,9 +2,11 @@
 
 from random import Random
 
+import numpy
 import pytest
 
 from genai_lib.components import adaptive_temperature as library
+from genai_lib.exercises.adaptive_temperature import check_adaptive_softmax
 from genai_lib.live import adaptive_temperature as live
 from tests.live.reference import winner_among_many_numbers
 
@@ -55,6 +57,20 @@ def test_the_adaptive_softmax_switches_itself_off():
     assert many["entropy"] > 5.95
     assert many["β"] == 1
     assert many["winner"] == many["softmax"] < many["bound"]
+
+
+def test_the_caption_and_the_checker_name_the_root_of_the_polynomial():
+    coefficients = numpy.array(live.POLYNOMIAL)
+    coefficients[-1] -= 1
+    last = max(numpy.roots(coefficients).real)
+    assert f"Past {last:.2f} nats it is 1" in FIGURE.caption
+
+    def wrong_for_many(logits):
+        temper = 1 if logits.shape[1] == 40 else 0.5
+        return temper * library.adaptive_temperature_softmax(logits)
+
+    verdict = check_adaptive_softmax(wrong_for_many)
+    assert f"above {last:.2f} nats" in verdict.message
 
 
 def test_the_constants_are_those_of_the_library():

@@ -42,6 +42,20 @@ def test_the_stored_translations_are_right():
                 assert sum(row) == pytest.approx(1, abs=0.01)
 
 
+def test_the_description_says_what_is_seen():
+    entry = stored()["German"]["58361"]
+    assert (NUMBER.value, LANGUAGE.value, STEP.value) == ("58361", "German", 3)
+    assert "the language, five digits, the end" in FIGURE.alt
+    language, *digits, end = entry["source"]
+    assert (language, len(digits), end) == ("de", 5, "<end>")
+    assert "Each digit is brightest in the row of the piece" in FIGURE.alt
+    names = {"5": "fünfzig", "8": "acht", "3": "drei", "6": "sechzig", "1": "ein"}
+    for place, digit in enumerate(digits, start=1):
+        looks = [row[place] for row in entry["weights"]]
+        brightest = entry["pieces"][looks.index(max(looks))]
+        assert brightest.strip() == names[digit]
+
+
 def test_the_slider_reaches_the_ends_of_every_translation():
     most = max(len(e["pieces"]) for group in stored().values() for e in group.values())
     assert (STEP.minimum, STEP.maximum) == (1, most)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
-from pybtex.database import parse_string
+from pybtex.database import parse_file, parse_string
 
 from genai_lib.pages import extension
 from genai_lib.pages.library import read_library
@@ -34,6 +34,8 @@ def built():
         ("Guo, Chuan and Pleiss, Geoff and Sun, Yu", "Guo et al. 2017"),
         ("Loshchilov, Ilya and Hutter, Frank", "Loshchilov and Hutter 2017"),
         ("van den Oord, Aaron", "van den Oord 2017"),
+        (r"Veli{\v{c}}kovi{\'c}, Petar and Dao, Tri", "Veličković and Dao 2017"),
+        (r"van Merri{\"e}nboer, Bart", "van Merriënboer 2017"),
     ],
 )
 def test_citations_name_authors_and_year(authors, wanted):
@@ -41,6 +43,11 @@ def test_citations_name_authors_and_year(authors, wanted):
     entry = parse_string(text, "bibtex").entries["key"]
 
     assert extension.short_citation(entry) == wanted
+
+
+def test_no_citation_of_the_book_shows_latex():
+    for key, entry in parse_file(ROOT / "references.bib").entries.items():
+        assert not set(extension.short_citation(entry)) & set("\\{}"), key
 
 
 def test_the_reference_pages_need_no_torch():

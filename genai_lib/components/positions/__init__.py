@@ -10,6 +10,7 @@ from genai_lib.components.positions.absolute import (
     SinusoidalPositions,
     sinusoidal,
 )
+from genai_lib.components.positions.frequencies import rotary_frequencies
 from genai_lib.components.positions.relative import (
     AlibiPositions,
     BucketPositions,
@@ -21,7 +22,6 @@ from genai_lib.components.positions.rotary import (
     RotaryPositions,
     interpolated_frequencies,
     ntk_frequencies,
-    rotary_frequencies,
     rotate,
     yarn_frequencies,
     yarn_frequencies_by_pair,

@@ -17,7 +17,10 @@ from torch import Tensor, nn
 
 from genai_lib.checks import check_positive
 from genai_lib.components.attention import PositionScheme
-from genai_lib.components.positions.rotary import exact_frequencies, rotary_frequencies
+from genai_lib.components.positions.frequencies import (
+    FrequencyScheme,
+    exact_frequencies,
+)
 
 
 def sinusoidal(length: int, width: int, base: float = 10000.0) -> Tensor:
@@ -50,7 +53,7 @@ def waves(positions: Tensor, frequencies: Tensor) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
-class SinusoidalPositions(PositionScheme):
+class SinusoidalPositions(FrequencyScheme):
     """Add `sinusoidal` to the inputs; positions may be any numbers.
 
     Parameters
@@ -60,13 +63,11 @@ class SinusoidalPositions(PositionScheme):
     """
 
     def __init__(self, width: int, base: float = 10000.0) -> None:
-        super().__init__()
-        frequencies = rotary_frequencies(width, base)
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        super().__init__(width, base)
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
         """Map (B, T, D) to (B, T, D)."""
-        return x + waves(positions, self.frequencies).to(x.dtype)
+        return x + waves(positions, self.frequencies_for(x)).to(x.dtype)
 
 
 class LearnedPositions(PositionScheme):

@@ -19,31 +19,10 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import check_floating, check_positive, describe
-from genai_lib.components.attention import PositionScheme
-
-
-def rotary_frequencies(width: int, base: float = 10000.0) -> Tensor:
-    """List ω_i = base^(-2i / width), the angle per position of each pair [1, §3.2].
-
-    Returns
-    -------
-    Tensor of shape (width / 2,)
-
-    >>> rotary_frequencies(4)
-    tensor([1.0000, 0.0100])
-    """
-    return exact_frequencies(width, base).float()
-
-
-def exact_frequencies(width: int, base: float = 10000.0) -> Tensor:
-    """List the ω_i of `rotary_frequencies` in double precision."""
-    check_positive(width=width)
-    if width % 2:
-        raise ValueError(f"width={width} must be even: entries turn in pairs")
-    if not base > 0:
-        raise ValueError(f"base={base} must be above 0")
-    exponents = torch.arange(0, width, 2, dtype=torch.double) / width
-    return base**-exponents
+from genai_lib.components.positions.frequencies import (
+    FrequencyScheme,
+    rotary_frequencies,
+)
 
 
 def rotate(
@@ -88,7 +67,7 @@ def rotate(
     )
 
 
-class RotaryPositions(PositionScheme):
+class RotaryPositions(FrequencyScheme):
     """Rotate queries and keys; values and inputs stay as they are.
 
     Parameters
@@ -108,14 +87,14 @@ class RotaryPositions(PositionScheme):
         frequencies: Tensor | None = None,
         sharpness: float = 1.0,
     ) -> None:
-        super().__init__()
-        own = rotary_frequencies(head_width, base)
+        super().__init__(head_width, base)
+        own = self.frequencies
         frequencies = own if frequencies is None else frequencies
         if frequencies.shape != own.shape:
             raise ValueError(
                 f"frequencies={describe(frequencies)} must have shape {(len(own),)}"
             )
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.frequencies = frequencies
         self.sharpness = sharpness
 
     def rotate(
@@ -123,7 +102,8 @@ class RotaryPositions(PositionScheme):
     ) -> tuple[Tensor, Tensor]:
         """Turn (B, heads, T, d) and (B, groups, T, d), given positions (T,)."""
         query, key = (
-            rotate(x, positions, frequencies=self.frequencies) for x in (query, key)
+            rotate(x, positions, frequencies=self.frequencies_for(x))
+            for x in (query, key)
         )
         return (query if self.sharpness == 1 else query * self.sharpness), key
 

@@ -98,11 +98,14 @@ def fake_quantize(x: Tensor, bits: int, symmetric: bool = True) -> Tensor:
         raise ValueError("x holds a value that is not finite")
     if x.numel() == 0:
         return x
-    step, zero, lowest, highest = _grid(x.detach(), bits, symmetric)
-    if step == 0:
+    # 16 bits hold neither small steps nor large codes.
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))
+    step, zero, lowest, highest = _grid(precise.detach(), bits, symmetric)
+    if not (1 / step).isfinite():  # a step of 0, or nearly
         return torch.zeros_like(x)
-    code = ((x * (1 / step)).round() + zero).clamp(lowest, highest)
-    return (code - zero) * step
+    code = ((precise * (1 / step)).round() + zero).clamp(lowest, highest)
+    limits = torch.finfo(x.dtype)
+    return ((code - zero) * step).clamp(limits.min, limits.max).to(x.dtype)
 
 
 def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> Tensor:

@@ -62,6 +62,7 @@ def read_config(folder: Path) -> GPTConfig:
         activation=fields.choice("activation_function", ACTIVATIONS, "gelu_new"),
         epsilon=fields.fraction("layer_norm_epsilon", 1e-5),
         tied=fields.choice("tie_word_embeddings", [True, False], default=True),
+        deviation=fields.fraction("initializer_range", 0.02),
     )
     summary = [f"summary_{name}" for name in SUMMARY]
     fields.ignore("is_decoder", *OLD, *DROPOUTS, *summary)

@@ -67,6 +67,7 @@ def read_config(folder: Path) -> tuple[dict, bool | None]:
         "activation": fields.choice("hidden_act", ACTIVATIONS, default="gelu"),
         "epsilon": fields.fraction("layer_norm_eps", 1e-7),
         "tied": fields.choice("tie_word_embeddings", [True, False], default=True),
+        "deviation": fields.fraction("initializer_range", 0.02),
         **_read_positions(fields),
         **_read_convolution(fields),
     }

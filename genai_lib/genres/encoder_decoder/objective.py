@@ -60,7 +60,9 @@ def smoothed_cross_entropy(
         raise ValueError(f"smoothing={smoothing} must be at least 0 and below 1")
     logs = logits.log_softmax(dim=-1)
     label = -logs.gather(-1, target[..., None])[..., 0]  # (B, T)
-    losses = (1 - smoothing) * label - smoothing * logs.mean(dim=-1)
+    losses = (1 - smoothing) * label
+    if smoothing:  # a logit of -∞ would make 0 · ∞
+        losses = losses - smoothing * logs.mean(dim=-1)
     real = target != pad_token
     return losses[real].mean()
 

@@ -73,6 +73,7 @@ def read_config(folder: Path) -> tuple[BertConfig, bool]:
         activation=fields.choice("hidden_act", ACTIVATIONS, "gelu"),
         epsilon=fields.fraction("layer_norm_eps", 1e-12),
         tied=fields.choice("tie_word_embeddings", [True, False], default=True),
+        deviation=fields.fraction("initializer_range", 0.02),
     )
     fields.ignore(*UNUSED)
     fields.finish()

@@ -38,8 +38,9 @@ def mask_tokens(
     """Choose tokens to be guessed, and hide most of them [1, §3.1 and A.1].
 
     Every token is chosen with probability `rate`, alone. Of the chosen ones a share
-    `masked` becomes the mask, a share `replaced` a token drawn evenly from all, and
-    the rest stays as it is, so the model must doubt whatever it reads.
+    `masked` becomes the mask, a share `replaced` a token drawn evenly from all but
+    `mask_token` and `special`, and the rest stays as it is, so the model must doubt
+    whatever it reads.
 
     Parameters
     ----------

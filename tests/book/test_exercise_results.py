@@ -1,0 +1,179 @@
+"""A right answer passes in any precision, as tensors, arrays or lists."""
+
+import importlib
+import math
+import pkgutil
+
+import numpy
+import pytest
+import torch
+from torch import Tensor
+
+from genai_lib import exercises
+from genai_lib.components.attention import attend
+from genai_lib.components.embeddings import info_nce
+from genai_lib.components.positions import AlibiPositions
+from genai_lib.components.softmax import softmax
+from genai_lib.exercises.results import as_number, as_tensor, as_tensor_like
+from genai_lib.genres.decoder_only import GPT
+from tests.components import test_adaptive_temperature as adaptive_temperature
+from tests.components import test_attention_exercises as attention
+from tests.components import test_embeddings as embeddings
+from tests.components import test_positions_exercises as positions
+from tests.components import test_softmax as softmax_tests
+from tests.components import test_softmax_one as softmax_one
+from tests.components import test_tokens as tokens
+from tests.genres import test_decoder_only_exercises as decoder_only
+from tests.genres import test_disentangled_attention_exercises as disentangled
+from tests.genres import test_encoder_decoder_exercises as encoder_decoder
+from tests.genres import test_encoder_only_exercises as encoder_only
+from tests.genres import test_gato_exercises as gato
+from tests.genres import test_inference_exercises as inference
+
+
+def changed_gpt(config):
+    def normalize(logits, dim=-1):
+        return decoder_only.softmax_one(logits.double(), dim).float()
+
+    return GPT(config, normalize, AlibiPositions(config.heads))
+
+
+RIGHT = {
+    "acceptance": inference.acceptance,
+    "adaptive_softmax": adaptive_temperature.right_adaptive,
+    "alibi": positions.alibi,
+    "apply_merges": tokens.right_apply,
+    "attention": attention.right_attention,
+    "best_ahead": inference.best_ahead,
+    "best_segmentation": tokens.viterbi,
+    "bits_per_token": decoder_only.bits,
+    "changed_gpt": changed_gpt,
+    "continuation_counts": decoder_only.continuations,
+    "contrast": info_nce,
+    "delta": disentangled.delta,
+    "fill_in": encoder_decoder.fill_in,
+    "hidden_bits": encoder_only.bits,
+    "mask_spans": encoder_only.spans,
+    "needed_gap": lambda items, w: math.log((items - 1) * w / (1 - w)),
+    "number_token": gato.number_token,
+    "passages": embeddings.right_passages,
+    "quantize": softmax_one.right_quantize,
+    "retemper": lambda p, t: softmax(p.log(), t),
+    "rotate_neighbors": positions.neighbors,
+    "rows_used": disentangled.rows_used,
+    "silent_logit": lambda items, mass: math.log(mass / (1 - mass) / items),
+    "smoothed_loss": encoder_decoder.smoothed,
+    "softmax_one": softmax_one.with_a_zero,
+    "sparsemax": adaptive_temperature.right_sparsemax,
+    "stable_softmax": softmax_tests.right_softmax,
+    "temperature_of_odds": lambda gap, odds: gap / math.log(odds),
+    "third_term": disentangled.third_term,
+    "time_step": gato.time_step,
+    "tokens_kept": inference.tokens_kept,
+    "tokens_of_run": lambda n, k: (n >> k) + (n % 2**k).bit_count(),
+    "weighted_vote": inference.weighted_vote,
+    "whole_answers": lambda right, tokens: right**tokens,
+    "window_mask": attention.window_mask,
+}
+
+
+def checkers():
+    """Return all checkers of the book, each by its name without "check_"."""
+    found = {}
+    for module in pkgutil.iter_modules(exercises.__path__, "genai_lib.exercises."):
+        things = vars(importlib.import_module(module.name))
+        names = [name for name in things if name.startswith("check_")]
+        found |= {name.removeprefix("check_"): things[name] for name in names}
+    return found
+
+
+CHECKERS = checkers()
+
+
+def in_double(answer):
+    """Return the answer that computes in double precision."""
+
+    def double(x):
+        return x.double() if isinstance(x, Tensor) and x.is_floating_point() else x
+
+    return lambda *arguments: answer(*map(double, arguments))
+
+
+def changed(result, of_tensor, of_numbers):
+    """Change the tensors, the numbers and the lists of numbers of a result."""
+    if isinstance(result, tuple):
+        return tuple(changed(part, of_tensor, of_numbers) for part in result)
+    if isinstance(result, Tensor):
+        return of_tensor(result)
+    numbers = result if isinstance(result, list) else [result]
+    if numbers and all(isinstance(x, int | float) for x in numbers):
+        return of_numbers(result)
+    return result
+
+
+FORMS = {
+    "double": lambda result: result,
+    "arrays": lambda result: changed(
+        result, Tensor.numpy, lambda x: numpy.array(x)[()]
+    ),
+    "tensors": lambda result: changed(
+        result,
+        lambda x: x,
+        lambda x: torch.from_numpy(numpy.array(x)),  # whose numbers stay double
+    ),
+    "lists": lambda result: changed(result, Tensor.tolist, lambda x: x),
+    "lists_of_tensors": lambda result: changed(
+        result, lambda x: list(x) if x.ndim else x, lambda x: x
+    ),
+    "with_gradient": lambda result: changed(
+        result, lambda x: x.requires_grad_(x.is_floating_point()), lambda x: x
+    ),
+}
+
+
+def test_every_checker_has_a_right_answer_here():
+    assert sorted(CHECKERS) == sorted(RIGHT)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_right_answer_passes_in_double_and_in_any_form(name, form):
+    answer = in_double(RIGHT[name])
+    verdict = CHECKERS[name](lambda *arguments: form(answer(*arguments)))
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize("name", ["temperature_of_odds", "silent_logit"])
+def test_a_number_may_be_rounded_to_32_bits(name):
+    answer = RIGHT[name]
+    assert CHECKERS[name](lambda *arguments: numpy.float32(answer(*arguments)))
+    assert CHECKERS[name](lambda *arguments: torch.tensor(answer(*arguments)))
+
+
+def test_a_checker_still_refuses_what_is_no_tensor_of_the_shape():
+    for found in ("text", object(), [[1.0], [1.0, 2.0]], [], {}, 3.0, torch.ones(2)):
+        assert as_tensor_like(found, torch.zeros(5, 3)) is None
+        assert "shape" in CHECKERS["attention"](lambda *x, f=found: f).message
+    for found in ("2.0", b"2", "nan", math.nan, -math.inf, 10**400, [], torch.ones(2)):
+        assert as_number(found) is None
+    assert as_tensor([[1, 2], numpy.array([3, 4])]).tolist() == [[1, 2], [3, 4]]
+    assert as_tensor([]).shape == (0,)
+
+
+def test_a_mask_must_still_be_boolean():
+    verdict = CHECKERS["window_mask"](
+        lambda *sizes: attention.window_mask(*sizes).int().tolist()
+    )
+    assert "booleans" in verdict.message
+
+
+def test_large_scores_are_compared_in_double_as_well():
+    assert CHECKERS["attention"](in_double(lambda *x: attend(*x)[0]))
+
+
+@pytest.mark.parametrize(
+    "name", ["bits_per_token", "whole_answers", "smoothed_loss", "hidden_bits"]
+)
+@pytest.mark.parametrize("found", ["many", math.nan, torch.ones(2)])
+def test_what_is_no_number_is_told_so(name, found):
+    assert "a finite number is wanted" in CHECKERS[name](lambda *x: found).message
