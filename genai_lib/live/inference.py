@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
+from genai_lib.live import expected_pieces
 from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
@@ -20,7 +21,7 @@ from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 STEPS_PER_DECADE = 50
 HEIGHT, SHOWN = 260, 40
 START_TOP_P = 0.9
-SIGNS = {" ": "␣", "\n": "↵", ";": "；", "\t": "⇥"}
+SIGNS = str.maketrans({"\n": "↵", ";": "；"})
 
 
 @functools.lru_cache(maxsize=1)
@@ -31,8 +32,8 @@ def stored() -> dict[str, dict[str, float]]:
 
 
 def visible(token: str) -> str:
-    """Give blanks a sign; the semicolon parts descriptions and becomes a wide one."""
-    return "".join(SIGNS.get(character, character) for character in token)
+    """Give a sign to what cannot be drawn, and to ";", which parts descriptions."""
+    return expected_pieces.visible(token.translate(SIGNS))
 
 
 def rows(contexts: Mapping[str, Mapping[str, float]]) -> list[dict]:

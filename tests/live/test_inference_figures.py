@@ -66,6 +66,12 @@ def test_ties_with_the_last_of_k_are_kept():
     assert figure.evaluate(top_k=2, top_p=1)["tokens kept"] == 3
 
 
+def test_tokens_that_cannot_be_drawn_show_their_number():
+    tokens = {"a": 0.0, "\x00": 0.0, "\x1b": 0.0}
+    numbers = next_tokens({"one": tokens, "other": tokens}).evaluate(top_p=1)
+    assert numbers["‘<00>’"] == numbers["‘<1b>’"] == pytest.approx(1 / 3)
+
+
 def test_the_stored_logits_are_those_of_the_small_model():
     made, (_, characters) = make(), load_small_gpt()
     assert made.keys() == stored().keys()
