@@ -2,8 +2,8 @@
 
     python -m genai_lib.data.next_tokens
 
-writes next_tokens.json beside this file: what the small GPT gives to the likeliest
-characters after two beginnings.
+writes next_tokens.json beside this file: what the small GPT gives to each character
+after two beginnings, the likeliest first.
 
 Tests    tests/live/test_inference_figures.py
 """
@@ -20,7 +20,7 @@ BEGINNINGS = {
     "… are: ↵↵- |": "The parameters are: \n\n- ",
     "… number of sampl|": "The estimator needs a larger number of sampl",
 }
-SHOWN, DIGITS = 40, 5
+DIGITS = 5
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def make() -> dict[str, dict[str, float]]:
     found = {}
     for name, beginning in BEGINNINGS.items():
         logits = model(characters.encode(beginning)[None])[0, -1].double()
-        best = (logits - logits.max()).topk(SHOWN)
+        best = (logits - logits.max()).sort(descending=True)
         found[name] = {
             characters.all[place]: round(logit, DIGITS)
             for logit, place in zip(

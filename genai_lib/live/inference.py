@@ -3,8 +3,9 @@
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/live/test_inference_figures.py
 
-The figure computes what `Sampling` of the library does. The logits are those of
-genai_lib/data/next_tokens.json unless others are given.
+The figure computes what `Sampling` of the library does, over all tokens it is given,
+and shows the likeliest. The logits are those of genai_lib/data/next_tokens.json unless
+others are given.
 """
 
 import functools
@@ -12,26 +13,27 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
+from genai_lib.live import expected_pieces
 from genai_lib.live.charts import alt
 from genai_lib.live.figure import Choice, LiveFigure, Slider
 from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
 STEPS_PER_DECADE = 50
-HEIGHT = 260
+HEIGHT, SHOWN = 260, 40
 START_TOP_P = 0.9
-SIGNS = {" ": "␣", "\n": "↵", ";": "；", "\t": "⇥"}
+SIGNS = str.maketrans({"\n": "↵", ";": "；"})
 
 
 @functools.lru_cache(maxsize=1)
 def stored() -> dict[str, dict[str, float]]:
-    """Read the contexts, and the logits of the likeliest characters after them."""
+    """Read the contexts, and the logits of all characters after them."""
     path = resources.files("genai_lib.data") / "next_tokens.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def visible(token: str) -> str:
-    """Give blanks a sign; the semicolon parts descriptions and becomes a wide one."""
-    return "".join(SIGNS.get(character, character) for character in token)
+    """Give a sign to what cannot be drawn, and to ";", which parts descriptions."""
+    return expected_pieces.visible(token.translate(SIGNS))
 
 
 def rows(contexts: Mapping[str, Mapping[str, float]]) -> list[dict]:
@@ -84,7 +86,10 @@ def cut_tokens() -> alt.Chart:
 
 
 def bars() -> list[alt.Chart]:
-    """Draw what is kept in blue, what is cut in grey, and where each was before."""
+    """Show the likeliest tokens: kept in blue, cut in grey, and where each was before.
+
+    What is not shown takes part in all sums.
+    """
     x = alt.X(
         "sign:N",
         # Layers share an order only when it is one of the least or the largest.
@@ -94,9 +99,8 @@ def bars() -> list[alt.Chart]:
     )
     y = alt.Y("height:Q", title="probability")
     y.scale = alt.Scale(domainMin=0)
-    chart = cut_tokens().transform_calculate(
-        height="datum.kept ? datum.after : datum.before"
-    )
+    shown = cut_tokens().transform_filter(f"datum.place <= {SHOWN}")
+    chart = shown.transform_calculate(height="datum.kept ? datum.after : datum.before")
     label = (
         "'‘' + datum.token + '’' + (datum.kept ? ': ' + datum.after "
         ": ' is cut, it had: ' + datum.before)"
@@ -104,8 +108,7 @@ def bars() -> list[alt.Chart]:
     color = alt.condition("datum.kept", alt.value(BLUE), alt.value(GREY))
     bar = described(chart.mark_bar(), label).encode(x=x, y=y, color=color)
     tick = (
-        cut_tokens()
-        .transform_filter("datum.kept")
+        shown.transform_filter("datum.kept")
         .transform_calculate(height="datum.before")
         .mark_tick(color=VERMILION, thickness=2, aria=False)
         .encode(x=x, y=y)
@@ -147,13 +150,14 @@ def next_tokens(
     Parameters
     ----------
     contexts : mapping of str to mapping of token to logit, default=`stored()`
-        At least two contexts.
+        At least two contexts. The probabilities of the tokens given sum to one.
 
     Returns
     -------
     LiveFigure
-        Its numbers are the probability of each kept token, as "‘e’", what each cut
-        token had before, as "‘e’ is cut, it had", "tokens kept" and what they "held".
+        Its numbers are the probability of each kept token, as "‘e’", and what each
+        cut token had before, as "‘e’ is cut, it had", both for the 40 likeliest tokens;
+        of all tokens, how many are "tokens kept" and what they "held".
 
     Raises
     ------
@@ -174,7 +178,8 @@ def next_tokens(
             "Blue tokens may be drawn, grey ones are cut; a red line is what a token "
             "had before the cuts. Keep top-p at 0.9 and change the text: one "
             "setting, very different numbers of tokens. Then raise θ and see which "
-            "cut lets the tail back in."
+            f"cut lets the tail back in. All are counted; the {SHOWN} likeliest are "
+            "shown."
         ),
         alt=(
             "Bars of the probabilities of the likeliest next characters, the "

@@ -3,6 +3,7 @@
 import json
 import math
 from functools import partial
+from itertools import islice
 from random import Random
 
 import torch
@@ -237,7 +238,8 @@ def next_tokens_numbers(state):
     before = Sampling(theta).probabilities(logits)
     after = Sampling(theta, **cuts).probabilities(logits)
     numbers = {}
-    for token, old, new in zip(row, before.tolist(), after.tolist(), strict=True):
+    tokens = zip(row, before.tolist(), after.tolist(), strict=True)
+    for token, old, new in islice(tokens, inference.SHOWN):  # the likeliest come first
         name = f"‘{inference.visible(token)}’"
         numbers |= {name: new} if new else {f"{name} is cut, it had": old}
     kept = after > 0
