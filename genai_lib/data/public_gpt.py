@@ -5,6 +5,7 @@ Tests    tests/data/test_public_gpt.py
 """
 
 from collections import Counter
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
@@ -25,14 +26,25 @@ def load_public_gpt(name: str) -> tuple[GPT, Tokenizer]:
     """
     folder = find_folder(name)
     model = GPT.from_pretrained(folder)
+    return model, read_tokenizer(folder, model.config.vocab_size)
+
+
+def read_tokenizer(folder: Path, most: int) -> Tokenizer:
+    """Read the tokenizer.json of a folder; `most` is how many tokens its model has.
+
+    Raises
+    ------
+    ValueError
+        If it is missing or broken, or has more tokens than the model.
+    """
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # the package raises nothing more specific
         raise ValueError(f"{folder / TOKENIZER} cannot be read: {error}") from error
-    known, most = tokenizer.get_vocab_size(), model.config.vocab_size
+    known = tokenizer.get_vocab_size()
     if known > most:
         raise ValueError(f"{folder / TOKENIZER} has {known} tokens, the model {most}")
-    return model, tokenizer
+    return tokenizer
 
 
 @torch.no_grad()
