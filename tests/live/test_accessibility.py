@@ -54,6 +54,8 @@ FOCUSED = """() => {
 TRANSITIONS = """() => Array.from(document.querySelectorAll("*")).filter(
   node => getComputedStyle(node).transitionDuration.split(",").some(
     time => parseFloat(time) > 0.02)).map(node => node.outerHTML.slice(0, 80))"""
+# Colours that are on their way from one scheme to the other belong to neither.
+AT_REST = "document.getAnimations().every(one => one.playState !== 'running')"
 CUT_OFF = """() => Array.from(document.querySelectorAll("article pre")).filter(
   node => node.scrollWidth > node.clientWidth + 1).map(node => node.textContent)"""
 
@@ -134,6 +136,7 @@ def test_axe_finds_no_pale_colours(opened):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(THEME, arg=scheme)
         settle(page)
+        page.wait_for_function(AT_REST, polling=100)
         assert findings(page, COLORS) == [], scheme
 
 
