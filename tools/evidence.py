@@ -1,4 +1,4 @@
-"""Run notebooks once per seed and store what their claims measured.
+"""Run notebooks once per seed and store what their claims and numbers were.
 
 Run as `python -m tools.evidence [--topic NAME] [--seeds 0-4] [--scale cpu]` in the
 environment of the book; `make evidence` does. The result is
@@ -17,12 +17,15 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from tools import approximate, tidiness
 from tools.common import ROOT, Stop
 from tools.notebooks import Run, execute, find
+from tools.processor import this_processor
 
 SCALES = ("cpu", "gpu")
 PACKAGES = ("torch", "numpy", "scikit-learn")
-DIGITS = 6
+# Digits kept: of claims, and of what readers see.
+DIGITS, SHOWN = 6, 3
 
 
 def claims_of(notebook: NotebookNode) -> dict[str, float]:
@@ -47,14 +50,45 @@ def claims_of(notebook: NotebookNode) -> dict[str, float]:
     return found
 
 
+def numbers_of(notebook: NotebookNode) -> dict[str, list[float]]:
+    """Collect the measured numbers that each cell of a tidied notebook prints."""
+    found = {
+        cell.id: [
+            float(f"{value:.{SHOWN}g}")
+            for text in measured_texts(cell.get("outputs", []))
+            for value in approximate.values(text)
+        ]
+        for cell in notebook.cells
+    }
+    return {cell: numbers for cell, numbers in found.items() if numbers}
+
+
+def measured_texts(outputs: Sequence[NotebookNode]) -> list[str]:
+    """Return the texts in which a cell shows its measured numbers, each once.
+
+    A display that says the same as plain text and as HTML counts as plain text.
+    """
+    texts: dict[str, list[str]] = {}
+    for output in outputs:
+        if output.output_type == "stream":
+            texts.setdefault(output.name, []).append(output.text)
+        shown = output.get("data", {})
+        for kind in ("text/plain", "text/html"):
+            if any(approximate.find(text := shown.get(kind, ""))):
+                texts.setdefault("display", []).append(text + "\n")
+                break
+    return ["".join(texts[kind]) for kind in sorted(texts)]
+
+
 def measure(path: Path, seeds: Sequence[int], scale: str) -> dict:
     """Execute a notebook once per seed, each time in a process of its own.
 
     A claim that fails is recorded. A cell that fails stops everything, and so does a
-    claim that some seeds do not make.
+    claim that some seeds do not make, or a cell that prints more numbers for one.
     """
     runs: list[Run] = []
     claims: list[dict[str, float]] = []
+    numbers: list[dict[str, list[float]]] = []
     for seed in seeds:
         os.environ.update(
             GENAI_SEED=str(seed), GENAI_SCALE=scale, GENAI_CLAIMS="record"
@@ -62,20 +96,30 @@ def measure(path: Path, seeds: Sequence[int], scale: str) -> dict:
         run = execute(path)
         runs.append(run)
         claims.append(claims_of(run.notebook))
+        numbers.append(numbers_of(tidiness.tidy(run.notebook, path.stem)))
         took = f"{run.seconds:.0f} s, {run.busy:.0f} s of work"
         print(f"{path.stem}, seed {seed}: {took}", flush=True)
         if claims[-1].keys() != claims[0].keys():
             odd = sorted(claims[-1].keys() ^ claims[0].keys())
             raise Stop(f"{path.stem}: not every seed makes the claims {odd}")
+        if odd := _other_form(numbers[0], numbers[-1]):
+            raise Stop(f"{path.stem}: not every seed prints as many numbers in {odd}")
     # A processor is shared with other work, so its own time is what counts.
     seconds = [run.busy if scale == "cpu" else run.seconds for run in runs]
     return {
         "versions": versions(),
+        "processor": this_processor(),
         "seeds": list(seeds),
         "seconds": [round(x, 1) for x in seconds],
         "peak_mb": [round(run.peak_mb) for run in runs],
         "claims": {name: [row[name] for row in claims] for name in claims[0]},
+        "numbers": {cell: [row[cell] for row in numbers] for cell in numbers[0]},
     }
+
+
+def _other_form(first: dict[str, list], row: dict[str, list]) -> list[str]:
+    cells = sorted(first.keys() | row.keys())
+    return [x for x in cells if len(first.get(x, [])) != len(row.get(x, []))]
 
 
 def versions() -> dict[str, str]:

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 
 from tools import checks, inputs, tidiness
 from tools.common import ROOT, Stop, plain
+from tools.processor import this_processor
 
 CELL_SECONDS = 600
 
@@ -163,7 +164,8 @@ def refresh(path: Path, root: Path = ROOT, *, always: bool = False) -> str:
         tidiness.write(path, tidiness.tidy(stored, path.stem))
         return f"{_name(path)}: unchanged"
     run = execute(path)
-    run.notebook.metadata.setdefault("genai", {})["inputs"] = now
+    stamp = run.notebook.metadata.setdefault("genai", {})
+    stamp.update(inputs=now, processor=this_processor())
     tidied = tidiness.tidy(copy.deepcopy(run.notebook), path.stem)
     if found := tidiness.traces_of_machine(tidied, root):
         raise Stop(f"{_name(path)}, {found}; nothing written")

@@ -34,9 +34,8 @@ SORTABLE = "genai-sortable"
 CITATION_ROLE = re.compile(
     r' role="doc-biblioentry"| role="list"(?= class="citation-list")'
 )
-# How far a number may move in a test is for the test, not for the reader; and a
-# narrow column must not part the sign from the number.
-TOLERANCE = re.compile(r"≈(±\d+(\.\d+)?%)? (?=[-\d])")
+# A narrow column must not part the sign from its number.
+SIGN = re.compile(r"≈ (?=[-\d])")
 PAGE_OF_PART = re.compile(r"^chapters/(?P<part>\w+)/", re.MULTILINE)
 
 
@@ -180,7 +179,7 @@ def finish_page(
     app.add_css_file(f"genai/{STYLE}", priority=900)
     body = CITATION_ROLE.sub("", context.get("body", ""))
     if "cell_output" in body:
-        body = TOLERANCE.sub("≈\u00a0", body)
+        body = SIGN.sub("≈\u00a0", body)
     context["body"] = body
     if SORTABLE in body:
         app.add_js_file(f"genai/{SCRIPT}", loading_method="defer")

@@ -15,6 +15,7 @@ MARKS = {
     "proved": "✓",
     "reproduced": "✓",
     "reproduced in miniature": "✓",
+    "measured here": "✓",
     "did not reproduce at this scale": "✗",
     "not tested": "–",
 }

@@ -3,29 +3,31 @@
 A number after the sign ≈ was measured; every other character is exact.
 
 =====================  ======================================================
-written                compared
+written                means
 =====================  ======================================================
-``0.973``              exactly
-``≈ 0.973``            within 10 %
-``≈±30% 12.1``         within 30 %
-``≈ [0.12, 0.34]``     a list, also nested, every number within 10 %
+``0.973``              exact
+``≈ 0.973``            measured
+``≈ [0.12, 0.34]``     a list, also nested, of measured numbers
 =====================  ======================================================
 
-Two numbers a and b agree within t when ``|a - b| <= t * max(|a|, |b|) + 1e-9``:
-what is smaller than 1e-9 counts as zero.  ``nan`` agrees with ``nan`` alone,
-an infinite number with itself alone.  Where a text has a measured number, runs of
-blanks and of ruling lines count as one, because columns follow their widest number.
+On the class of processor that stored the notebook (:mod:`tools.processor`) two
+measured numbers a and b agree when ``|a - b| <= 0.1 * max(|a|, |b|) + 1e-9``: what is
+smaller than 1e-9 counts as zero.  ``nan`` agrees with ``nan`` alone, an infinite number
+with itself alone.  On any other class a measured number is true when it lies in the
+interval that :func:`interval` makes of what the seeds of the evidence gave.  Where a
+text has a measured number, runs of blanks and of ruling lines count as one, because
+columns follow their widest number.
 """
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 TOLERANCE = 0.10
 ZERO = 1e-9
 
-SIGN = re.compile(r"≈[ \t]*(?:±[ \t]*(?P<percent>\d+(?:\.\d+)?)[ \t]*%[ \t]*)?")
+SIGN = re.compile(r"≈[ \t]*")
 NUMBER = re.compile(
     r"[-+−]?(?:"
     r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?"
@@ -47,8 +49,6 @@ class Measured:
     ----------
     start, end : int
         Where it stands, the sign ≈ included.
-    tolerance : float
-        The greatest relative difference allowed.
     numbers : tuple of str
         The numbers as written.
     mask : str
@@ -57,7 +57,6 @@ class Measured:
 
     start: int
     end: int
-    tolerance: float
     numbers: tuple[str, ...]
     mask: str
 
@@ -72,15 +71,22 @@ def find(text: str) -> Iterator[Measured]:
             continue
         body = text[position:end]
         pattern = NUMBER_IN_LIST if body.startswith("[") else NUMBER
-        percent = sign["percent"]
         yield Measured(
             start=sign.start(),
             end=end,
-            tolerance=TOLERANCE if percent is None else float(percent) / 100,
             numbers=tuple(pattern.findall(body)),
-            mask=sign[0].strip() + " " + _mask_of(body, pattern),
+            mask="≈ " + _mask_of(body, pattern),
         )
         position = end
+
+
+def values(text: str) -> list[float]:
+    """Return the measured numbers of ``text`` in order.
+
+    >>> values("loss ≈ 0.5 after 100 steps, ≈ [1.5, −2]")
+    [0.5, 1.5, -2.0]
+    """
+    return [_value(number) for one in find(text) for number in one.numbers]
 
 
 def mask(text: str) -> str:
@@ -107,18 +113,14 @@ def differences(stored: str, new: str) -> list[str]:
     list of str
         One line for each number that left its tolerance; empty when all agree.
     """
-    old, fresh = list(find(stored)), list(find(new))
-    tolerances = [m.tolerance for m in old for _ in m.numbers]
-    numbers, new_numbers = _numbers(old), _numbers(fresh)
-    if len(numbers) != len(new_numbers):
-        return [f"stored {len(numbers)} numbers after ≈, now {len(new_numbers)}"]
-    problems = []
-    for before, after, tolerance in zip(numbers, new_numbers, tolerances, strict=True):
-        if not agree(_value(before), _value(after), tolerance):
-            problems.append(
-                f"stored ≈ {before}, now ≈ {after} (allowed: {tolerance:.0%} apart)"
-            )
-    return problems
+    old, fresh = values(stored), values(new)
+    if len(old) != len(fresh):
+        return [f"stored {len(old)} numbers after ≈, now {len(fresh)}"]
+    return [
+        f"stored ≈ {before:g}, now ≈ {after:g} (allowed: {TOLERANCE:.0%} apart)"
+        for before, after in zip(old, fresh, strict=True)
+        if not agree(before, after)
+    ]
 
 
 def agree(a: float, b: float, tolerance: float = TOLERANCE) -> bool:
@@ -130,8 +132,46 @@ def agree(a: float, b: float, tolerance: float = TOLERANCE) -> bool:
     return abs(a - b) <= tolerance * max(abs(a), abs(b)) + ZERO
 
 
-def _numbers(measured: list[Measured]) -> list[str]:
-    return [number for one in measured for number in one.numbers]
+def interval(seeds: Sequence[float]) -> tuple[float, float] | None:
+    """Say between what a measured number lies on another class of processor.
+
+    What training gives there is one more draw, as another seed is. The interval is
+    what the seeds gave, widened on either side by twice their range (greatest minus
+    least) or by 10 % of their middle, whichever is more.
+
+    Parameters
+    ----------
+    seeds : sequence of float
+        The number as each seed of the evidence printed it.
+
+    Returns
+    -------
+    tuple of float or None
+        Least and greatest; None where the seeds differ by more than half their
+        middle or are not all finite: such a number is not compared.
+
+    >>> interval([1.0, 1.0, 1.0])
+    (0.9, 1.1)
+    >>> interval([0.1, 0.9]) is None
+    True
+    """
+    if not all(math.isfinite(value) for value in seeds):
+        return None
+    least, greatest = min(seeds), max(seeds)
+    middle, reach = abs(least + greatest) / 2, greatest - least
+    if reach > middle / 2 + ZERO:
+        return None
+    margin = max(2 * reach, TOLERANCE * middle)
+    return least - margin, greatest + margin
+
+
+def may_lie_outside(compared: int) -> int:
+    """Return how many of a notebook's numbers may miss their intervals.
+
+    >>> may_lie_outside(20), may_lie_outside(200)
+    (1, 4)
+    """
+    return max(1, compared * 2 // 100)
 
 
 def _value(number: str) -> float:
