@@ -97,6 +97,35 @@ def show_table(columns: Mapping[str, Sequence], caption: str = "") -> None:
     )
 
 
+def show_writing(text: str, caption: str) -> None:
+    """Display what a freshly trained model wrote, with its line breaks.
+
+    Such a text differs from one processor to another, so the tests compare it on the
+    class of processor that stored it and nowhere else; no sentence may depend on it.
+
+    Parameters
+    ----------
+    text : str
+    caption : str
+        Says what was written; shown above the text and in place of it where there is
+        no HTML.
+
+    Raises
+    ------
+    ValueError
+        If there is no caption.
+    """
+    if not caption:
+        raise ValueError("caption must say what was written")
+    shown = f"<pre class='genai-writing'>{html.escape(text)}</pre>"
+    publish_display_data(
+        {
+            "text/plain": f"Written by a model: {caption}",
+            "text/html": f"<p>{html.escape(caption)}</p>{shown}",
+        }
+    )
+
+
 def _text_table(names: list[str], rows: list[tuple], caption: str) -> str:
     cells = [names, *[[str(cell) for cell in row] for row in rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

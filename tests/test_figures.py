@@ -61,3 +61,12 @@ def test_a_table_is_shown_as_text_and_html(shown):
     assert "<th scope='row'>a&lt;b</th><td>≈ 1.2</td>" in html
     with pytest.raises(ValueError, match="equal lengths"):
         figures.show_table({"a": [1], "b": [1, 2]})
+
+
+def test_what_a_model_wrote_stands_in_the_html_alone(shown):
+    figures.show_writing("one <two>\nthree", caption="Two lines")
+
+    assert "one &lt;two&gt;\nthree</pre>" in shown[0]["text/html"]
+    assert shown[0]["text/plain"] == "Written by a model: Two lines"
+    with pytest.raises(ValueError, match="caption must say"):
+        figures.show_writing("text", caption="")

@@ -32,8 +32,11 @@ from tools.processor import this_processor
 ROOT = Path(__file__).resolve().parents[2]
 NOT_RUN = "skip-execution"
 PICTURES = ("image/png", "image/jpeg")
-FIGURE_DATA = re.compile(
-    r"<script type=.application/json.[^>]*>.*?</script>", re.DOTALL
+# The data of figures that move, and texts that freshly trained models wrote.
+OF_TRAINING = re.compile(
+    r"<script type=.application/json.[^>]*>.*?</script>"
+    r"|<pre class='genai-writing'>.*?</pre>",
+    re.DOTALL,
 )
 NUMBERS = "Measured numbers"
 
@@ -168,7 +171,7 @@ class NotebookCell(IPyNbCell):
         if not isinstance(s, str):
             return s
         if not self.parent.same_class:
-            s = FIGURE_DATA.sub("FIGURE DATA", s)
+            s = OF_TRAINING.sub("OF TRAINING", s)
         return super().sanitize(approximate.mask(s))
 
     def compare_outputs(self, test, ref, skip_compare=None):

@@ -46,6 +46,7 @@ def picture(alt):
 
 NOTHING = ("pass", [])
 IMAGE = "<img alt='a line' src='data:image/png;base64,{}'>"
+WRITING = "<p>A name</p><pre class='genai-writing'>{}</pre>"
 FIGURE = "<figure><script type='application/json'>{}</script></figure>"
 ENVIRONMENT = ["OMP_NUM_THREADS", "PYTHONHASHSEED", "GENAI_SEED"]
 SEEN = (
@@ -85,6 +86,7 @@ DIFFERENT = [
     (picture("a rising line"), picture("a falling line")),
     (picture("a rising line"), NOTHING),
     (html(FIGURE.format('{"y": 1.5}')), html(FIGURE.format('{"y": 1.6}'))),
+    (html(WRITING.format("Ada")), html(WRITING.format("Adam"))),
     (shown({"image/png": "iVBORw0KGgo="}), NOTHING),
     (printed("12"), NOTHING),
     (NOTHING, printed("12")),
@@ -138,6 +140,7 @@ ELSEWHERE = [
     (printed("loss ≈ 0.5"), printed("loss ≈ 0.58"), True),
     (printed("loss ≈ 0.5"), printed("gain ≈ 0.5"), False),
     (html(FIGURE.format('{"y": 1.5}')), html(FIGURE.format('{"y": 1.6}')), True),
+    (html(WRITING.format("Ada")), html(WRITING.format("Adam")), True),
     (html(FIGURE.format("{}") + "12"), html(FIGURE.format("{}") + "13"), False),
     (claim(0.93), claim(0.91, text="✓ gain: ≈ 0.91 (at least 0.9)"), True),
     (claim(0.93), claim(0.93, at_least=0.85), False),
