@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from genai_lib.live.repository import find_repository
+from genai_lib.website.repository import find_repository
 from tools import checks, inputs, tidiness
 from tools.common import ROOT
 

@@ -8,19 +8,15 @@ from genai_lib.data.documentation import (
     load_documentation,
     load_sections,
 )
-from genai_lib.data.tokenizer import load_tokenizer
-from genai_lib.data.vectors import clustered_vectors
 
 __all__ = [
     "Characters",
     "Digits",
     "Documentation",
     "Section",
-    "clustered_vectors",
     "even_windows",
     "load_digits",
     "load_documentation",
     "load_sections",
-    "load_tokenizer",
     "random_windows",
 ]

@@ -1,6 +1,6 @@
 """What the marks of live figures have in common: colours and descriptions.
 
-Tests    tests/live/test_softmax_figures.py
+Tests    tests/components/softmax/test_figure.py
 
 References
     [1] Okabe and Ito, "Color Universal Design", 2008

@@ -2,7 +2,7 @@
 
 A replay is an explorer over the time steps, so it lives in a kernel and on a page.
 
-Tests    tests/live/test_gato_figures.py
+Tests    tests/genres/gato/test_figure.py
 """
 
 from collections.abc import Callable, Sequence

@@ -14,21 +14,23 @@ from genai_lib.components.attention import attend
 from genai_lib.components.embeddings import info_nce
 from genai_lib.components.positions import AlibiPositions
 from genai_lib.components.softmax import softmax
-from genai_lib.exercises.results import as_number, as_tensor, as_tensor_like
+from genai_lib.exercises import as_number, as_tensor, as_tensor_like
 from genai_lib.genres.decoder_only import GPT
-from tests.components import test_adaptive_temperature as adaptive_temperature
-from tests.components import test_attention_exercises as attention
-from tests.components import test_embeddings as embeddings
-from tests.components import test_positions_exercises as positions
-from tests.components import test_softmax as softmax_tests
-from tests.components import test_softmax_one as softmax_one
-from tests.components import test_tokens as tokens
-from tests.genres import test_decoder_only_exercises as decoder_only
-from tests.genres import test_disentangled_attention_exercises as disentangled
-from tests.genres import test_encoder_decoder_exercises as encoder_decoder
-from tests.genres import test_encoder_only_exercises as encoder_only
-from tests.genres import test_gato_exercises as gato
-from tests.genres import test_inference_exercises as inference
+from tests.components.adaptive_temperature import (
+    test_adaptive_temperature as adaptive_temperature,
+)
+from tests.components.attention import test_exercises as attention
+from tests.components.embeddings import test_embeddings as embeddings
+from tests.components.positions import test_exercises as positions
+from tests.components.softmax import test_softmax as softmax_tests
+from tests.components.softmax_one import test_softmax_one as softmax_one
+from tests.components.tokens import test_tokens as tokens
+from tests.genres.decoder_only import test_exercises as decoder_only
+from tests.genres.disentangled_attention import test_exercises as disentangled
+from tests.genres.encoder_decoder import test_exercises as encoder_decoder
+from tests.genres.encoder_only import test_exercises as encoder_only
+from tests.genres.gato import test_exercises as gato
+from tests.genres.inference import test_exercises as inference
 
 
 def changed_gpt(config):

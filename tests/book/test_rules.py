@@ -345,7 +345,7 @@ ENTRY = "@article{newton1704,\n  eprint = {1704.00001},\n}\n"
             "chapters/page.md",
             '<link rel=icon href="https://a.org/i">',
         ),
-        ("no_network_is_named", CDN, "genai_lib/live/host.js", f'load("{CDN}")'),
+        ("no_network_is_named", CDN, "genai_lib/website/host.js", f'load("{CDN}")'),
         ("no_network_is_named", CDN, "_config.yml", f"script: {CDN}"),
         (
             "loader_pins_versions",

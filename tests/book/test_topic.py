@@ -22,16 +22,16 @@ def item(path, parameters=None):
 @pytest.mark.parametrize(
     ("path", "parameters"),
     [
-        ("tests/components/test_softmax.py", None),
+        ("tests/components/softmax/test_softmax.py", None),
         ("tests/components/test_softmax_limits.py", None),
-        ("tests/live/test_softmax_figures.py", "7"),
+        ("tests/components/softmax/test_figure.py", "7"),
         ("chapters/components/softmax.ipynb", None),
         ("genai_lib/components/softmax.py", None),
         ("genai_lib/components/softmax/limits.py", None),
-        ("genai_lib/exercises/softmax.py", None),
+        ("genai_lib/components/softmax/exercises.py", None),
         ("tests/book/test_house.py", "components/softmax.ipynb-has_outputs"),
         ("tests/book/test_links.py", "chapters/components/softmax.html-ids_are_unique"),
-        ("tests/live/test_pages_browser.py", "softmax"),
+        ("tests/website/test_pages_browser.py", "softmax"),
     ],
 )
 def test_item_of_the_topic_is_kept(path, parameters):
@@ -41,8 +41,8 @@ def test_item_of_the_topic_is_kept(path, parameters):
 @pytest.mark.parametrize(
     ("path", "parameters"),
     [
-        ("tests/components/test_softmax_one.py", None),
-        ("tests/components/test_attention.py", "softmax"),
+        ("tests/components/softmax_one/test_softmax_one.py", None),
+        ("tests/components/attention/test_attention.py", "softmax"),
         ("tests/book/test_house.py", None),
         ("tests/book/test_house.py", "components/softmax_one.ipynb-has_outputs"),
         ("tests/book/test_house.py", "components/log_softmax.ipynb-has_outputs"),

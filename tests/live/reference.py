@@ -15,6 +15,7 @@ from genai_lib.components.adaptive_temperature import (
     sparsemax,
 )
 from genai_lib.components.attention import attend
+from genai_lib.components.attention import figure as attention
 from genai_lib.components.positions import (
     alibi_bias,
     interpolated_frequencies,
@@ -24,39 +25,42 @@ from genai_lib.components.positions import (
     t5_bucket,
     yarn_frequencies,
 )
+from genai_lib.components.positions import (
+    figure as positions,
+)
+from genai_lib.components.positions import (
+    figure_repairs as repairs,
+)
 from genai_lib.components.softmax import entropy, softmax
-from genai_lib.components.softmax_one import (
-    clipped_softmax,
-    softmax_one,
-    softmax_with_sink,
-)
-from genai_lib.data import load_tokenizer
-from genai_lib.data.next_characters import PATH
-from genai_lib.genres.disentangled_attention import (
-    content_to_position,
-    position_to_content,
-    relative_rows,
-)
-from genai_lib.genres.inference import Sampling
-from genai_lib.live import (
-    attention,
-    disentangled_attention,
-    encoder_decoder,
-    inference,
-    positions,
-    repairs,
-)
-from genai_lib.live.controls import Choice
-from genai_lib.live.encoder_only import stored as hidden_places
-from genai_lib.live.expected_pieces import visible
-from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
-from genai_lib.live.softmax import (
+from genai_lib.components.softmax.figure import (
     NAMES,
     WORD_LOGITS,
     logits_and_temperature,
     temperature,
 )
-from genai_lib.live.token_layout import samples
+from genai_lib.components.softmax_one import (
+    clipped_softmax,
+    softmax_one,
+    softmax_with_sink,
+)
+from genai_lib.components.tokens.figure_layout import samples
+from genai_lib.components.tokens.stored import load_tokenizer
+from genai_lib.genres.decoder_only.figure_pieces import visible
+from genai_lib.genres.decoder_only.next_characters import PATH
+from genai_lib.genres.disentangled_attention import (
+    content_to_position,
+    position_to_content,
+    relative_rows,
+)
+from genai_lib.genres.disentangled_attention import (
+    figure as disentangled_attention,
+)
+from genai_lib.genres.encoder_decoder import figure as encoder_decoder
+from genai_lib.genres.encoder_only.figure import stored as hidden_places
+from genai_lib.genres.inference import Sampling
+from genai_lib.genres.inference import figure as inference
+from genai_lib.live.controls import Choice
+from genai_lib.live.distribution import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 
 STORED = json.loads(PATH.read_text(encoding="utf-8"))
 FIGURES = {figure.name: figure for figure in (temperature(), logits_and_temperature())}

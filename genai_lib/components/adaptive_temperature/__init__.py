@@ -1,7 +1,7 @@
 """Normalisers that stay sharp when items become many, and the task that tests them.
 
 Chapter  chapters/components/adaptive_temperature.ipynb
-Tests    tests/components/test_adaptive_temperature.py
+Tests    tests/components/adaptive_temperature
 """
 
 from genai_lib.components.adaptive_temperature.adaptive import (

@@ -1,7 +1,7 @@
 """Softmax with a temperature that depends on the entropy of its own weights.
 
 Chapter  chapters/components/adaptive_temperature.ipynb
-Tests    tests/components/test_adaptive_temperature.py
+Tests    tests/components/adaptive_temperature
 
 Letters used in this file
     z  logits      p  softmax(z)      H  entropy of p in nats      n  items in a row

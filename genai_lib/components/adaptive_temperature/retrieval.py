@@ -1,7 +1,7 @@
 """Max retrieval: find the largest of n numbers with one attention head.
 
 Chapter  chapters/components/adaptive_temperature.ipynb
-Tests    tests/components/test_adaptive_temperature_retrieval.py
+Tests    tests/components/adaptive_temperature
 
 Shape letters used in this file
     B  sets      n  items of a set      C  classes      D  width

@@ -1,7 +1,7 @@
 """Rows of logits that need care: masked entries, nothing left, infinite logits.
 
 Chapter  chapters/components/adaptive_temperature.ipynb
-Tests    tests/components/test_adaptive_temperature.py
+Tests    tests/components/adaptive_temperature
 """
 
 import math

@@ -1,7 +1,7 @@
 """Other normalisers that stay sharper than softmax: SSMax and sparsemax.
 
 Chapter  chapters/components/adaptive_temperature.ipynb
-Tests    tests/components/test_adaptive_temperature.py
+Tests    tests/components/adaptive_temperature
 
 Letters used in this file
     z  logits      n  entries of a row that are not masked      s  scale

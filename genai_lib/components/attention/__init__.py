@@ -1,7 +1,7 @@
 """Attention, its heads, the feed-forward network and the transformer block.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention.py
+Tests    tests/components/attention
 """
 
 from genai_lib.components.attention.block import (

@@ -1,7 +1,7 @@
 """The transformer block: attention, then a small network, on a stream of vectors.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention.py
+Tests    tests/components/attention
 
 Shape letters used in this file
     B  sequences in a batch      T  positions      D  width of the model

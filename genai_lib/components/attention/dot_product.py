@@ -1,7 +1,7 @@
 """Attention as a weighted average: by hand, in the open, and fused.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention.py
+Tests    tests/components/attention
 
 Shape letters used in this file
     ...  any leading dimensions, such as batch and heads

@@ -1,7 +1,7 @@
 """Several attentions side by side.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention.py
+Tests    tests/components/attention
 
 Shape letters used in this file
     B  sequences in a batch    Q  query positions    K  key positions

@@ -1,7 +1,7 @@
 """Keys and values that are kept: those of another sequence, and those of the past.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention.py
+Tests    tests/components/attention
 
 Shape letters used in this file
     B  sequences in a batch    K  key positions    d  width of one head

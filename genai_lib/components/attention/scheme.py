@@ -1,7 +1,7 @@
 """What every scheme of positions offers to a model and to its attentions.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention.py
+Tests    tests/components/attention
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    Q  query positions    K  key positions

@@ -1,7 +1,7 @@
 """A stack of blocks that predicts the next token: just enough to try a block out.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention_text_model.py
+Tests    tests/components/attention
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """See the attention weights of any model without a change to the model.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention.py
+Tests    tests/components/attention
 """
 
 from collections.abc import Iterator

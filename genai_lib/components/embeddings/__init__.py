@@ -1,7 +1,7 @@
 """Embeddings: how they are learned, compared, searched and stored.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings.py, tests/components/test_embeddings_index.py
+Tests    tests/components/embeddings
 """
 
 from genai_lib.components.embeddings.building import build_graph

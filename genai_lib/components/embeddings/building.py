@@ -1,7 +1,7 @@
 """Build the graph of HNSW, one vector after the other, in a form to be read.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings_index.py
+Tests    tests/components/embeddings
 
 Letters used in this file
     N  vectors      d  width of a vector      M  links of a node per layer

@@ -1,7 +1,7 @@
 """Approximate search by walking a graph: HNSW, written to be read and to count.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings_index.py
+Tests    tests/components/embeddings
 
 Distances here are squared and Euclidean; on vectors of length one their order is that
 of the cosine.

@@ -1,7 +1,7 @@
 """Reach hnswlib, and read its graph, so that its searches can be retraced.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings_index.py
+Tests    tests/components/embeddings
 
 The state that hnswlib pickles holds its memory. A record of layer 0 is
     number of links | room for 2M links | vector | id

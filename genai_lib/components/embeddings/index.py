@@ -1,7 +1,7 @@
 """A vector database in one class: HNSW by hnswlib, kept in one checked file.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings_index.py
+Tests    tests/components/embeddings
 
 Letters used in this file
     N  vectors      Q  queries      d  width of a vector      k  results per query

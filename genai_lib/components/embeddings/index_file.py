@@ -1,7 +1,7 @@
 """The file of a vector index: hnswlib's own bytes, described and checked.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings_index.py
+Tests    tests/components/embeddings
 
 A safetensors file holds the bytes as one tensor. Its header says what they are, and
 keeps a checksum over both.

@@ -1,7 +1,7 @@
 """Product quantisation: a vector in a few bytes.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings_index.py
+Tests    tests/components/embeddings
 
 Letters used in this file
     N  vectors      Q  queries      d  width of a vector

@@ -1,7 +1,7 @@
 """Exact search: the distance to every vector, and the smallest of them.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings.py
+Tests    tests/components/embeddings
 
 Letters used in this file
     N  vectors      Q  queries      d  width of a vector      k  results per query

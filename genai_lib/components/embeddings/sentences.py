@@ -1,7 +1,7 @@
 """Sentences as vectors: pull what belongs together close, push the rest away.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings.py
+Tests    tests/components/embeddings
 
 Letters used in this file
     B  pairs in a batch      d  width of a vector      L  words of a text

@@ -1,7 +1,7 @@
 """Words as vectors: counting neighbours, and learning to predict them.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings.py
+Tests    tests/components/embeddings
 
 Letters used in this file
     V  words of the vocabulary      d  width of a vector

@@ -1,7 +1,7 @@
 """Six schemes of positions behind one interface, and repairs for long texts.
 
 Chapter  chapters/components/positions.ipynb
-Tests    tests/components/test_positions.py
+Tests    tests/components/positions
 """
 
 from genai_lib.components.attention import PositionScheme as NoPositions

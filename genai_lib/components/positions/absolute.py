@@ -1,7 +1,7 @@
 """Positions that are added to the inputs: waves, and a learned table.
 
 Chapter  chapters/components/positions.ipynb
-Tests    tests/components/test_positions.py
+Tests    tests/components/positions
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width of the model

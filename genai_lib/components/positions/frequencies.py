@@ -1,7 +1,7 @@
 """Frequencies of waves and of rotations, which stay exact in every format of a model.
 
 Chapter  chapters/components/positions.ipynb
-Tests    tests/components/test_positions_formats.py
+Tests    tests/components/positions
 
 References
     [1] Su et al., "RoFormer", 2021, arXiv:2104.09864

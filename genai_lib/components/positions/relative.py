@@ -1,7 +1,7 @@
 """Positions as a bias on the scores: learned buckets of distances, and slopes.
 
 Chapter  chapters/components/positions.ipynb
-Tests    tests/components/test_positions.py
+Tests    tests/components/positions
 
 Shape letters used in this file
     Q  query positions    K  key positions

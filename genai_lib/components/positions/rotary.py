@@ -1,7 +1,7 @@
 """Rotary positions: turn queries and keys, so that only their distance counts.
 
 Chapter  chapters/components/positions.ipynb
-Tests    tests/components/test_positions.py
+Tests    tests/components/positions
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    d  width of one head

@@ -1,7 +1,7 @@
 """Softmax with a temperature, how to draw from it, and how to calibrate it.
 
 Chapter  chapters/components/softmax.ipynb
-Tests    tests/components/test_softmax.py
+Tests    tests/components/softmax
 """
 
 from genai_lib.components.softmax.calibration import (

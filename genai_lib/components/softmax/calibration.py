@@ -1,7 +1,7 @@
 """Calibration: does a probability of 0.9 come true nine times in ten?
 
 Chapter  chapters/components/softmax.ipynb
-Tests    tests/components/test_softmax.py
+Tests    tests/components/softmax
 
 Letters used in this file
     z  logits    θ  temperature    β = 1/θ  inverse temperature    p  probabilities

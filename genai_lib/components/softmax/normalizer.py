@@ -1,7 +1,7 @@
 """Softmax with a temperature: from scores to probabilities, and how sharp they are.
 
 Chapter  chapters/components/softmax.ipynb
-Tests    tests/components/test_softmax.py
+Tests    tests/components/softmax
 
 Letters used in this file
     z  logits      θ  temperature      p  probabilities      K  classes

@@ -1,7 +1,7 @@
 """Attention that may do nothing: softmax_one, sinks, clipping, gates, and outliers.
 
 Chapter  chapters/components/softmax_one.ipynb
-Tests    tests/components/test_softmax_one.py
+Tests    tests/components/softmax_one
 """
 
 from genai_lib.components.softmax_one.few_bits import (

@@ -3,7 +3,7 @@
 Each function returns a changed copy of a model.
 
 Chapter  chapters/components/softmax_one.ipynb
-Tests    tests/components/test_softmax_one_outliers.py
+Tests    tests/components/softmax_one
 
 References
     [1] Xiao et al., "SmoothQuant", 2023, arXiv:2211.10438

@@ -1,7 +1,7 @@
 """A gate on what attention found: one more way to do nothing.
 
 Chapter  chapters/components/softmax_one.ipynb
-Tests    tests/components/test_softmax_one_gating.py
+Tests    tests/components/softmax_one
 
 Shape letters used in this file
     B  sequences in a batch      Q  query positions      K  key positions

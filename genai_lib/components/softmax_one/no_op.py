@@ -1,7 +1,7 @@
 """The no-op task: a head that must answer at times, and be silent otherwise.
 
 Chapter  chapters/components/softmax_one.ipynb
-Tests    tests/components/test_softmax_one_no_op.py
+Tests    tests/components/softmax_one
 
 Shape letters used in this file
     B  sequences in a batch      T  positions      V  tokens in the vocabulary

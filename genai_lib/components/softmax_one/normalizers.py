@@ -1,7 +1,7 @@
 """Normalisers that may attend to nothing: their weights sum to one at most.
 
 Chapter  chapters/components/softmax_one.ipynb
-Tests    tests/components/test_softmax_one.py
+Tests    tests/components/softmax_one
 
 Letters used in this file
     z  logits      w  weights      s  sink, the logit of an option with value 0

@@ -1,7 +1,7 @@
 """Outliers: how to measure them, and what they do to numbers with few bits.
 
 Chapter  chapters/components/softmax_one.ipynb
-Tests    tests/components/test_softmax_one_outliers.py
+Tests    tests/components/softmax_one
 
 References
     [1] Bondarenko et al., "Quantizable Transformers: Removing Outliers by Helping

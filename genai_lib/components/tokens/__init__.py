@@ -1,7 +1,7 @@
 """Tokens: how text, pictures, sounds and videos become sequences, and back.
 
 Chapter  chapters/components/tokens.ipynb
-Tests    tests/components/test_tokens.py
+Tests    tests/components/tokens
 """
 
 from genai_lib.components.tokens.merging import (

@@ -1,7 +1,7 @@
 """Byte-pair encoding: which pairs of tokens to join, learned from a text.
 
 Chapter  chapters/components/tokens.ipynb
-Tests    tests/components/test_tokens.py
+Tests    tests/components/tokens
 
 Words used in this file
     word   a piece of text that no token crosses, as bytes

@@ -1,7 +1,7 @@
 """Pictures and videos as sequences: patches and tubelets, and back.
 
 Chapter  chapters/components/tokens.ipynb
-Tests    tests/components/test_tokens.py
+Tests    tests/components/tokens
 
 Letters used in this file
     T  frames    C  channels    H  rows    W  columns of pixels

@@ -1,7 +1,7 @@
 """Sound as a sequence: mu-law codes of samples, and frames of a mel spectrogram.
 
 Chapter  chapters/components/tokens.ipynb
-Tests    tests/components/test_tokens.py
+Tests    tests/components/tokens
 
 Letters used in this file
     L  samples    T  frames    F = frame/2 + 1  frequencies    M  mel bands

@@ -1,7 +1,7 @@
 """Byte-pair tokenizer: any string to ids and back, without loss.
 
 Chapter  chapters/components/tokens.ipynb
-Tests    tests/components/test_tokens.py
+Tests    tests/components/tokens
 
 Words used in this file
     word   a piece of text that no token crosses

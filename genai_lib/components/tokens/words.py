@@ -1,7 +1,7 @@
 """Words: pieces of text that no token crosses, and their bytes.
 
 Chapter  chapters/components/tokens.ipynb
-Tests    tests/components/test_tokens.py
+Tests    tests/components/tokens
 
 References
     [1] Radford et al., "Language Models are Unsupervised Multitask Learners", 2019,

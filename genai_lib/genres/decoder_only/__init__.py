@@ -1,7 +1,7 @@
 """GPT, the model that predicts the next token, and what to compare it with.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only.py
+Tests    tests/genres/decoder_only
 """
 
 from genai_lib.genres.decoder_only.cache import ModelCache

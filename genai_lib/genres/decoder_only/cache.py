@@ -1,7 +1,7 @@
 """What a model keeps of the tokens that it has read.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only.py
+Tests    tests/genres/decoder_only
 """
 
 from torch import Tensor

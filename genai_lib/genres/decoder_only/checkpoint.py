@@ -1,7 +1,7 @@
 """GPT-2 on disk: its options, and the names and shapes of its weights.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only_checkpoint.py
+Tests    tests/genres/decoder_only
 
 GPT-2 stores a linear map as (inputs, outputs), transposed against `nn.Linear`, and the
 maps to queries, keys and values side by side in one matrix.

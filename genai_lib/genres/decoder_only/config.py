@@ -1,7 +1,7 @@
 """The sizes of a GPT, and how many parameters they make.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only.py
+Tests    tests/genres/decoder_only
 
 Letters used in this file
     V  tokens in the vocabulary    C  longest context    D  width    L  layers

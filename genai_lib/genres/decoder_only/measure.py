@@ -1,7 +1,7 @@
 """How well a model predicts: bits per token, whatever the tokens are.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only.py
+Tests    tests/genres/decoder_only
 
 Shape letters used in this file
     ...  any leading dimensions    T  positions    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """Kneser-Ney: predict the next character by counting, the baseline to be beaten.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only_ngram.py
+Tests    tests/genres/decoder_only
 
 Letters used in this file
     V  characters in the vocabulary    N  characters of a text

@@ -1,7 +1,7 @@
 """Random sequences that repeat: what only looking back for the same can predict.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only.py
+Tests    tests/genres/decoder_only
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """Scaling laws: losses that fall as a power of the size of a model.
 
 Chapter  chapters/genres/decoder_only.ipynb
-Tests    tests/genres/test_decoder_only.py
+Tests    tests/genres/decoder_only
 
 References
     [1] Kaplan et al., "Scaling Laws for Neural Language Models", 2020,

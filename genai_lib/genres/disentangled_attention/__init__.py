@@ -1,7 +1,7 @@
 """DeBERTa: attention that keeps apart what a token is and where it stands.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention.py
+Tests    tests/genres/disentangled_attention
 """
 
 from genai_lib.genres.disentangled_attention.attention import (

@@ -1,7 +1,7 @@
 """Disentangled attention: what and where are compared in three ways.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention.py
+Tests    tests/genres/disentangled_attention
 
 Shape letters used in this file
     B  sequences in a batch    Q  query positions    K  key positions

@@ -1,7 +1,7 @@
 """Which vector stands for the distance between two positions.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention.py
+Tests    tests/genres/disentangled_attention
 
 Shape letters used in this file
     Q  query positions    K  key positions    k  distances on each side    D  width

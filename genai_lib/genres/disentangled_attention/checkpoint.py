@@ -1,7 +1,7 @@
 """DeBERTa on disk, versions 2 and 3: its options, and the names of its weights.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention_checkpoint.py
+Tests    tests/genres/disentangled_attention
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The sizes of a DeBERTa, and what it knows of positions.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention.py
+Tests    tests/genres/disentangled_attention
 
 Letters used in this file
     V  tokens in the vocabulary    D  width    L  layers

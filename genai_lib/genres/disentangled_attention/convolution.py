@@ -1,7 +1,7 @@
 """What the released models of version 2 have beside their first block.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention_convolution.py
+Tests    tests/genres/disentangled_attention
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width

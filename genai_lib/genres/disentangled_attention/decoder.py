@@ -1,7 +1,7 @@
 """The mask decoder: the last block, asked again and again.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention_model.py
+Tests    tests/genres/disentangled_attention
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width

@@ -1,7 +1,7 @@
 """DeBERTa: an encoder whose attention keeps content and position apart.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention_model.py
+Tests    tests/genres/disentangled_attention
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """DeBERTa written to disk, as versions 2 and 3 have it.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
-Tests    tests/genres/test_disentangled_attention_writing.py
+Tests    tests/genres/disentangled_attention
 """
 
 import json

@@ -1,7 +1,7 @@
 """The encoder-decoder: T5, the recurrent models before it, and what they translate.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder.py
+Tests    tests/genres/encoder_decoder
 """
 
 from genai_lib.genres.encoder_decoder.blanks import (

@@ -1,7 +1,7 @@
 """Fill a blank in a text with models of three genres, and score what stood there.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder_blanks.py
+Tests    tests/genres/encoder_decoder
 
 Shape letters used in this file
     B  texts    L  tokens of a text    n  tokens of the blank

@@ -1,7 +1,7 @@
 """T5 on disk: its options, and the names and shapes of its weights.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder_checkpoint.py
+Tests    tests/genres/encoder_decoder
 """
 
 import json

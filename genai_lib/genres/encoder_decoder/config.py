@@ -1,7 +1,7 @@
 """The sizes of an encoder-decoder, as T5 has them.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder.py
+Tests    tests/genres/encoder_decoder
 
 Letters used in this file
     V  tokens in the vocabulary    D  width    d  width of one head

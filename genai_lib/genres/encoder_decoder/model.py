@@ -1,7 +1,7 @@
 """The encoder-decoder of T5: one stack reads the source, one writes the target.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder.py
+Tests    tests/genres/encoder_decoder
 
 Shape letters used in this file
     B  sequences in a batch    S  positions of the source    T  those of the target

@@ -1,7 +1,7 @@
 """Numbers as digits, and as words in four languages: pairs to translate.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder_numbers.py
+Tests    tests/genres/encoder_decoder
 
 Shape letters used in this file
     B  pairs in a batch    S  positions of the source    T  those of the target

@@ -1,7 +1,7 @@
 """What an encoder-decoder learns from: targets shifted right, and softened labels.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder_objective.py
+Tests    tests/genres/encoder_decoder
 
 Shape letters used in this file
     B  sequences in a batch    T  positions of the target    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """Encoder-decoders of 2014: two GRUs, and the same two with attention.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder_recurrent.py
+Tests    tests/genres/encoder_decoder
 
 Shape letters used in this file
     B  sequences in a batch    S  positions of the source    T  those of the target

@@ -1,7 +1,7 @@
 """T5's own lesson: blank out short spans of a text and write them down in order.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
-Tests    tests/genres/test_encoder_decoder_objective.py
+Tests    tests/genres/encoder_decoder
 
 Shape letters used in this file
     B  texts in a batch    L  tokens of a text    S  of a source    T  of a target

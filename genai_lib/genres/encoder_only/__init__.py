@@ -1,7 +1,7 @@
 """BERT, the model that reads both sides, and the masking that trains it.
 
 Chapter  chapters/genres/encoder_only.ipynb
-Tests    tests/genres/test_encoder_only.py
+Tests    tests/genres/encoder_only
 """
 
 from genai_lib.genres.encoder_only.config import BertConfig

@@ -1,7 +1,7 @@
 """BERT on disk: its options, and the names and shapes of its weights.
 
 Chapter  chapters/genres/encoder_only.ipynb
-Tests    tests/genres/test_encoder_only_checkpoint.py
+Tests    tests/genres/encoder_only
 
 A file may hold the encoder alone, or with a pooler, a head that scores tokens, and one
 that predicts the next sentence. The last is left out.

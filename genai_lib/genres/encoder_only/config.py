@@ -1,7 +1,7 @@
 """The sizes of a BERT, and how many parameters they make.
 
 Chapter  chapters/genres/encoder_only.ipynb
-Tests    tests/genres/test_encoder_only.py
+Tests    tests/genres/encoder_only
 
 Letters used in this file
     V  tokens in the vocabulary    C  longest context    S  types of a token

@@ -1,7 +1,7 @@
 """Fill holes in a text: batches to learn it from, and how often a guess is right.
 
 Chapter  chapters/genres/encoder_only.ipynb
-Tests    tests/genres/test_encoder_only_filling.py
+Tests    tests/genres/encoder_only
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """What stands on top of BERT: scores of tokens, and classes of texts.
 
 Chapter  chapters/genres/encoder_only.ipynb
-Tests    tests/genres/test_encoder_only.py
+Tests    tests/genres/encoder_only
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """Hide some tokens of a text, and ask a model for them.
 
 Chapter  chapters/genres/encoder_only.ipynb
-Tests    tests/genres/test_encoder_only_masking.py
+Tests    tests/genres/encoder_only
 
 Shape letters used in this file
     ...  any leading dimensions    B  sequences in a batch    T  positions

@@ -1,7 +1,7 @@
 """BERT: a stack of blocks in which every token sees every other.
 
 Chapter  chapters/genres/encoder_only.ipynb
-Tests    tests/genres/test_encoder_only.py
+Tests    tests/genres/encoder_only
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary

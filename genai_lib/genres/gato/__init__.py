@@ -1,7 +1,7 @@
 """Gato: one network for text, pictures and actions, and worlds to try it in.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato.py
+Tests    tests/genres/gato
 """
 
 from genai_lib.genres.gato.demonstrations import (

@@ -1,7 +1,7 @@
 """What the networks of the chapter learn from, and how: demonstrations, batches, steps.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_lessons.py, tests/data/test_gato_alone.py
+Tests    tests/genres/gato
 
 References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, sections 2.2 and 2.3

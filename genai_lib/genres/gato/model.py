@@ -1,7 +1,7 @@
 """Gato: a GPT that reads text, numbers and patches, and learns text and actions.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato.py
+Tests    tests/genres/gato
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    D  width    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """Act in worlds: the loop, what it leaves behind, and the network as an agent.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_worlds.py
+Tests    tests/genres/gato
 
 Letters used in this file
     N  worlds that are acted in at once    T  tokens

@@ -1,7 +1,7 @@
 """Sequences for the network: tokens, patches, places, and what is to be learned.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato.py
+Tests    tests/genres/gato
 
 Letters used in this file
     T  tokens of a sequence    P  numbers in a patch    B  sequences

@@ -1,7 +1,7 @@
 """An episode as one sequence: what is seen, a separator, what is done, step by step.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato.py
+Tests    tests/genres/gato
 
 Letters used in this file
     S  time steps    T  tokens of a sequence    P  numbers in a patch    B  sequences

@@ -1,7 +1,7 @@
 """What a task shows and what it lets one do: each part by its kind and its size.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato.py
+Tests    tests/genres/gato
 
 Letters used in this file
     S  time steps of an episode    n  tokens of one part in one time step

@@ -1,7 +1,7 @@
 """Numbers as tokens: squeezed by a μ-law, cut into 1,024 bins, put after the text.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato.py
+Tests    tests/genres/gato
 
 Letters used in this file
     V  tokens of text, 32,000 in the paper    ...  any dimensions

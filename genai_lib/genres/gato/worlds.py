@@ -1,7 +1,7 @@
 """Worlds to act in, and the short programs that are the experts in them.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_worlds.py
+Tests    tests/genres/gato
 
 Nothing here learns. The experts are written by hand.
 

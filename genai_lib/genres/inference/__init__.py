@@ -1,7 +1,7 @@
 """What can be done with a trained model: sampling, searching, guessing ahead, voting.
 
 Chapter  chapters/genres/inference.ipynb
-Tests    tests/genres/test_inference.py
+Tests    tests/genres/inference
 """
 
 from genai_lib.genres.inference.answers import (

@@ -1,7 +1,7 @@
 """Several answers to one question: voting, picking, and a task that can be checked.
 
 Chapter  chapters/genres/inference.ipynb
-Tests    tests/genres/test_inference.py
+Tests    tests/genres/inference
 
 Letters used in this file
     ...  any leading dimensions    n  answers to a question    B  questions

@@ -1,7 +1,7 @@
 """Beam search: look for the text that is most probable as a whole.
 
 Chapter  chapters/genres/inference.ipynb
-Tests    tests/genres/test_inference.py
+Tests    tests/genres/inference
 
 Shape letters used in this file
     K  beams    T  tokens of the prompt    V  tokens in the vocabulary

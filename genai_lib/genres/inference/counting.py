@@ -1,7 +1,7 @@
 """A language model that only counts: a draft that costs next to nothing.
 
 Chapter  chapters/genres/inference.ipynb
-Tests    tests/genres/test_inference_counting.py
+Tests    tests/genres/inference
 
 Shape letters used in this file
     B  sequences in a batch    T  positions    V  tokens in the vocabulary

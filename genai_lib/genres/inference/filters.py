@@ -1,7 +1,7 @@
 """What may be drawn at all: top-k, top-p and min-p, and how a token is chosen.
 
 Chapter  chapters/genres/inference.ipynb
-Tests    tests/genres/test_inference.py
+Tests    tests/genres/inference
 
 Shape letters used in this file
     ...  any leading dimensions    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """Write on, token by token: with everything read anew, and with a cache.
 
 Chapter  chapters/genres/inference.ipynb
-Tests    tests/genres/test_inference.py
+Tests    tests/genres/inference
 
 Shape letters used in this file
     ...  nothing, or B    B  prompts in a batch    T  tokens of a prompt

@@ -1,7 +1,7 @@
 """Speculative decoding: a small model guesses, the large one checks many at once.
 
 Chapter  chapters/genres/inference.ipynb
-Tests    tests/genres/test_inference.py
+Tests    tests/genres/inference
 
 Letters used in this file
     p  the law of the model    q  the law of the draft    k  guesses in a round

@@ -1,0 +1,50 @@
+"""The book's own tokenizer, trained on its documentation text and kept as a file.
+
+Its merges are in documentation_merges.json, which
+`python -m genai_lib.data.build_merges` writes again.
+"""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+from genai_lib.components.tokens import BytePairTokenizer
+from genai_lib.data.documentation import load_documentation
+
+MERGES = Path(__file__).with_name("stored") / "merges.json"
+LARGEST = 4096
+
+
+def train_tokenizer() -> BytePairTokenizer:
+    """Train the tokenizer of the file on the training part of the documentation."""
+    return BytePairTokenizer.train(load_documentation().train, LARGEST)
+
+
+def load_tokenizer(
+    vocab_size: int = 1024, special_tokens: Sequence[str] = ()
+) -> BytePairTokenizer:
+    """Load the book's tokenizer at a vocabulary size.
+
+    Parameters
+    ----------
+    vocab_size : int, default=1024
+        From 256, which is plain bytes, to 4096, special tokens included. A smaller
+        vocabulary has the first merges of a larger one.
+    special_tokens : sequence of str, default=()
+
+    Raises
+    ------
+    ValueError
+        If there is no tokenizer of this size.
+    """
+    largest = _largest()
+    most = largest.vocab_size + len(special_tokens)
+    if not 256 + len(special_tokens) <= vocab_size <= most:
+        raise ValueError(f"vocab_size={vocab_size} must be from 256 to {most}")
+    kept = largest.truncated(vocab_size - len(special_tokens)).merges
+    return BytePairTokenizer(kept, special_tokens)
+
+
+@functools.lru_cache(maxsize=1)
+def _largest() -> BytePairTokenizer:
+    return BytePairTokenizer.load(MERGES)

@@ -1,0 +1,108 @@
+"""Make what the live figure of the encoder-decoder chapter shows.
+
+    python -m genai_lib.genres.encoder_decoder.cross_attention
+
+trains a small encoder-decoder on numbers in words, in about two minutes on one core,
+and writes cross_attention.json beside this file: for a few numbers in every language
+the pieces that it writes, and where each one looks in the source.
+
+Tests    tests/genres/encoder_decoder
+"""
+
+import json
+import random
+from pathlib import Path
+
+import torch
+
+from genai_lib import runtime
+from genai_lib.components.attention import watch_weights
+from genai_lib.genres.encoder_decoder import (
+    LANGUAGES,
+    NumberVocabulary,
+    Seq2Seq,
+    Seq2SeqConfig,
+    answer,
+    draw_numbers,
+    parameter_groups,
+    shift_right,
+    translation_loss,
+)
+from genai_lib.training import cosine, fit
+
+PATH = Path(__file__).with_name("stored") / "cross_attention.json"
+NUMBERS = (21, 99, 4072, 58_361)
+MOST_DIGITS, STEPS, BATCH, LEARNING_RATE = 5, 800, 48, 4e-3
+DIGITS = 3
+
+
+def train() -> tuple[Seq2Seq, NumberVocabulary]:
+    """Train the model whose weights are shown, on other numbers than those shown."""
+    vocabulary, rng = NumberVocabulary.of(MOST_DIGITS), random.Random(0)
+    examples = [
+        (number, language)
+        for digits in range(1, MOST_DIGITS + 1)
+        for number in draw_numbers(digits, 600, rng, held_out=False)
+        for language in LANGUAGES
+        if number not in NUMBERS
+    ]
+    torch.manual_seed(0)
+    model = Seq2Seq(Seq2SeqConfig(len(vocabulary), hidden=128))
+    groups = parameter_groups(model, LEARNING_RATE)
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    batches = vocabulary.pairs(examples).batches(
+        BATCH, torch.Generator().manual_seed(0), pool=8
+    )
+    fit(
+        model,
+        batches,
+        translation_loss,
+        steps=STEPS,
+        optimizer=optimizer,
+        schedule=cosine(),
+    )
+    return model, vocabulary
+
+
+@torch.no_grad()
+def looks(
+    model: Seq2Seq, vocabulary: NumberVocabulary, number: int, language: str
+) -> dict[str, list]:
+    """Tell what a model writes for a number and where each piece looks.
+
+    Returns
+    -------
+    dict
+        "source", the S tokens of the source; "pieces", the T pieces that were
+        written; "weights", T rows of S numbers: the weights of the cross-attention,
+        averaged over blocks and heads, when the piece was written.
+    """
+    source = torch.tensor([vocabulary.source(number, language)])
+    source = source.to(model.embedding.weight.device)
+    written = answer(model, source, longest=30)
+    with watch_weights(model.decoder) as seen:
+        model(source, shift_right(written, model.config.start_token))
+    blocks = [seen[f"{i}.cross_attention"][0][0] for i in range(len(model.decoder))]
+    weights = torch.cat(blocks).mean(dim=0)  # (T, S)
+    return {
+        "source": [vocabulary.all[token] for token in source[0].tolist()],
+        "pieces": [vocabulary.all[token] for token in written[0].tolist()],
+        "weights": [[round(w, DIGITS) for w in row] for row in weights.tolist()],
+    }
+
+
+def make() -> dict:
+    """Compute everything."""
+    model, vocabulary = train()
+    return {
+        LANGUAGES[language]: {
+            str(number): looks(model, vocabulary, number, language)
+            for number in NUMBERS
+        }
+        for language in LANGUAGES
+    }
+
+
+if __name__ == "__main__":
+    runtime.threads()
+    PATH.write_text(json.dumps(make(), ensure_ascii=False) + "\n", encoding="utf-8")

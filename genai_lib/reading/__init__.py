@@ -1,0 +1,1 @@
+"""The pages that stand before and behind the chapters."""

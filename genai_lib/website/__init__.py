@@ -1,0 +1,4 @@
+"""The website: its Sphinx extensions, pages, scripts and style. Imports no torch.
+
+Tests    tests/website
+"""

@@ -1,0 +1,196 @@
+"""Sphinx extension: the ledger, the reference of the library, and the book's style.
+
+Tests    tests/website/test_pages.py
+
+Imports no torch, so that the website is built without it.
+"""
+
+import hashlib
+import html
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from pybtex.database import Entry, parse_file
+from pybtex.richtext import Text
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util.docutils import SphinxDirective
+
+from genai_lib.website import ledger, tables
+from genai_lib.website.library import Module, Name, read_library
+from genai_lib.website.reference import areas, module_section
+from genai_lib.website.repository import find_repository
+
+HERE = Path(__file__).parent
+STYLE, SCRIPT = "page.css", "tables.js"
+BIBLIOGRAPHY = "chapters/reading/bibliography"
+SORTABLE = "genai-sortable"
+# A deprecated role, and a list whose items it would not be.
+CITATION_ROLE = re.compile(
+    r' role="doc-biblioentry"| role="list"(?= class="citation-list")'
+)
+# A narrow column must not part the sign from its number.
+SIGN = re.compile(r"≈ (?=[-\d])")
+PAGE_OF_PART = re.compile(r"^chapters/(?P<part>\w+)/", re.MULTILINE)
+
+
+def short_citation(entry: Entry) -> str:
+    """Name an entry of the bibliography as the text does: "Guo et al. 2017".
+
+    Parameters
+    ----------
+    entry : pybtex Entry
+    """
+    people = entry.persons.get("author", [])
+    last = [" ".join((*person.prelast_names, *person.last_names)) for person in people]
+    names = f"{last[0]} et al." if len(last) > 2 else " and ".join(last)
+    words = Text.from_latex(names or entry.fields.get("title", ""))
+    return f"{words} {entry.fields.get('year', '')}"
+
+
+class LedgerDirective(SphinxDirective):
+    """Place a table of the ledger on a page: ```{ledger} claims, costs or cited."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Insert the table, made anew in every build."""
+        self.env.note_reread()
+        root = Path(self.env.srcdir)
+        try:
+            kind = directives.choice(self.arguments[0], ("claims", "costs", "cited"))
+            markup = self._table(kind, root)
+        except (ValueError, KeyError) as error:
+            raise self.error(str(error)) from error
+        return [nodes.raw("", markup, format="html")]
+
+    def _table(self, kind: str, root: Path) -> str:
+        chapters = ledger.read_chapters(root)
+        titles = {chapter.path: chapter.title for chapter in chapters}
+        self._entries = parse_file(root / "references.bib").entries
+
+        def link(path: str) -> str:
+            return self._link(path, titles[path])
+
+        if kind == "cited":
+            return tables.cited_table(ledger.read_cited(root), link, self._cite)
+        if kind == "costs":
+            return tables.costs_table(chapters, lambda chapter: link(chapter.path))
+        return tables.claims_table(
+            chapters, lambda chapter: link(chapter.path), self._cite
+        )
+
+    def _cite(self, key: str) -> str:
+        if key not in self._entries:
+            raise ValueError(f"source={key!r} must be a key of references.bib")
+        return self._link(
+            f"{BIBLIOGRAPHY}#cite-{key}", short_citation(self._entries[key])
+        )
+
+    def _link(self, target: str, words: str) -> str:
+        page, _, anchor = target.partition("#")
+        builder = self.env.app.builder
+        address = builder.get_relative_uri(self.env.docname, page)
+        address = f"{address}#{anchor}" if anchor else address
+        return f'<a href="{address}">{html.escape(words, quote=False)}</a>'
+
+
+class LibraryDirective(SphinxDirective):
+    """Place the reference of the library on a page: ```{library-reference}."""
+
+    def run(self) -> list[nodes.Node]:
+        """Insert a section for each part, made anew in every build."""
+        self.env.note_reread()
+        root = Path(self.env.srcdir)
+        self._repository = find_repository(root)
+        documents = sorted(self.env.found_docs)
+        self._topics = {name.rpartition("/")[2]: name for name in documents}
+        parts = PAGE_OF_PART.findall("\n".join(documents))
+        found = []
+        for title, modules in areas(read_library(root), parts).items():
+            section = nodes.section(ids=[nodes.make_id(f"area-{title}")])
+            section += nodes.title(title, title)
+            for module in modules:
+                section += module_section(module, self._source, self._chapter)
+                self._note(module)
+            found.append(section)
+        return found
+
+    def _note(self, module: Module) -> None:
+        """Let the search and the index of the website find the names of a module."""
+        domain = self.env.get_domain("py")
+        for name in module.names:
+            for one in (name, *name.methods):
+                identifier = f"{module.name}.{one.name}"
+                domain.note_object(identifier, one.kind, identifier)
+
+    def _source(self, name: Name) -> nodes.Node:
+        first, last = name.lines
+        words = f"{name.path}, line {first}"
+        if self._repository is None:
+            return nodes.inline(words, words)
+        address, branch = self._repository
+        place = f"{address}/blob/{branch}/{name.path}#L{first}-L{last}"
+        return nodes.reference(words, words, refuri=place)
+
+    def _chapter(self, module: Module) -> nodes.Node | None:
+        name = module.chapter or self._topics.get(module.name.rpartition(".")[2], "")
+        if name not in self.env.found_docs:
+            return None
+        return addnodes.pending_xref(
+            "",
+            nodes.inline("", ""),
+            refdomain="std",
+            reftype="doc",
+            reftarget=f"/{name}",
+            refexplicit=False,
+            refdoc=self.env.docname,
+            refwarn=True,
+        )
+
+
+def note_style(app: Sphinx, config: Config) -> None:
+    """Write every page again when the style or the script changes."""
+    digest = hashlib.sha256()
+    for name in (STYLE, SCRIPT):
+        digest.update((HERE / name).read_bytes())
+    config.genai_pages_digest = digest.hexdigest()[:16]
+
+
+def write_assets(app: Sphinx) -> None:
+    """Write the style and the script before the first page asks for them."""
+    if app.builder.format != "html":
+        return
+    folder = Path(app.outdir) / "_static" / "genai"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (STYLE, SCRIPT):
+        shutil.copyfile(HERE / name, folder / name)
+
+
+def finish_page(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Give a page the style, the script of its tables, and roles that exist."""
+    app.add_css_file(f"genai/{STYLE}", priority=900)
+    body = CITATION_ROLE.sub("", context.get("body", ""))
+    if "cell_output" in body:
+        body = SIGN.sub("≈\u00a0", body)
+    context["body"] = body
+    if SORTABLE in body:
+        app.add_js_file(f"genai/{SCRIPT}", loading_method="defer")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.add_config_value("genai_pages_digest", "", "html")
+    app.add_directive("ledger", LedgerDirective)
+    app.add_directive("library-reference", LibraryDirective)
+    app.connect("config-inited", note_style)
+    app.connect("builder-inited", write_assets)
+    app.connect("html-page-context", finish_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,79 @@
+"""The figure of the chapter on adaptive temperature shows what the library computes."""
+
+from random import Random
+
+import numpy
+import pytest
+
+from genai_lib.components import adaptive_temperature as library
+from genai_lib.components.adaptive_temperature import figure as live
+from genai_lib.components.adaptive_temperature.exercises import check_adaptive_softmax
+from tests.live.reference import winner_among_many_numbers
+
+FIGURE = live.winner_among_many()
+ITEMS, GAP, NORMALIZER = FIGURE.controls
+START = {control.param: control.value for control in FIGURE.controls}
+
+
+def random_state(random):
+    gap = random.choice([0, 1, 0.95, 12, random.randint(0, 240) / 20])
+    return {
+        "items_step": random.randint(ITEMS.minimum, ITEMS.maximum),
+        "gap": gap,
+        "normalizer": random.choice(NORMALIZER.options),
+    }
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_random_states_give_the_numbers_of_the_library(part):
+    random = Random(part)
+    for _ in range(50):
+        state = random_state(random)
+        assert FIGURE.evaluate(**state) == pytest.approx(
+            winner_among_many_numbers(state), rel=0, abs=1e-6
+        ), state
+
+
+@pytest.mark.parametrize("normalizer", NORMALIZER.options)
+@pytest.mark.parametrize("step", [0, ITEMS.maximum])
+def test_the_ends_of_the_slider_are_4_and_4096_items(normalizer, step):
+    state = {"items_step": step, "gap": 5.0, "normalizer": normalizer}
+    assert FIGURE.evaluate(**state) == pytest.approx(
+        winner_among_many_numbers(state), rel=0, abs=1e-9
+    )
+    assert winner_among_many_numbers(state)["entropy"] < {0: 0.2, 120: 8.3}[step]
+
+
+def test_the_start_state_is_the_one_described():
+    numbers = FIGURE.evaluate()
+    assert numbers == pytest.approx(winner_among_many_numbers(START), abs=1e-12)
+    assert numbers["winner"] > 0.95
+    assert numbers["softmax"] == pytest.approx(0.54, abs=0.01)
+    assert 1 < numbers["β"] < 2.42
+
+
+def test_the_adaptive_softmax_switches_itself_off():
+    many = FIGURE.evaluate(items_step=ITEMS.maximum)
+    assert many["entropy"] > 5.95
+    assert many["β"] == 1
+    assert many["winner"] == many["softmax"] < many["bound"]
+
+
+def test_the_caption_and_the_checker_name_the_root_of_the_polynomial():
+    coefficients = numpy.array(live.POLYNOMIAL)
+    coefficients[-1] -= 1
+    last = max(numpy.roots(coefficients).real)
+    assert f"Past {last:.2f} nats it is 1" in FIGURE.caption
+
+    def wrong_for_many(logits):
+        temper = 1 if logits.shape[1] == 40 else 0.5
+        return temper * library.adaptive_temperature_softmax(logits)
+
+    verdict = check_adaptive_softmax(wrong_for_many)
+    assert f"above {last:.2f} nats" in verdict.message
+
+
+def test_the_constants_are_those_of_the_library():
+    assert live.POLYNOMIAL == library.ENTROPY_POLYNOMIAL
+    assert live.LEAST_ENTROPY == library.LEAST_ENTROPY
+    assert library.ScalableSoftmax().scale.item() == pytest.approx(live.SCALE)

@@ -1,0 +1,66 @@
+"""The checkers of the chapter know right from wrong."""
+
+import re
+
+import pytest
+import torch
+
+from genai_lib.genres.disentangled_attention.exercises import (
+    check_delta,
+    check_rows_used,
+    check_third_term,
+)
+
+
+def rows_used(reach, length):
+    return min(reach, length - 1) + min(reach, length)
+
+
+def delta(i, j, reach):
+    return min(max(i - j, -reach), reach - 1) + reach
+
+
+def third_term(key, position_query, reach):
+    rows = [[delta(i, j, reach) for j in range(len(key))] for i in range(len(key))]
+    return torch.stack(
+        [
+            torch.stack([key[j] @ position_query[r] for j, r in enumerate(row)])
+            for row in rows
+        ]
+    )
+
+
+def test_right_answers_pass():
+    assert check_rows_used(rows_used)
+    assert check_delta(delta)
+    assert check_third_term(third_term)
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "message"),
+    [
+        (check_rows_used, lambda reach, length: 2 * reach, "for reach 4 and length 1"),
+        (check_rows_used, lambda reach, length: 2 * length - 1, "length 5 it is"),
+        (check_delta, lambda i, j, k: delta(j, i, k), r"this is δ\(1, 0\)"),
+        (check_delta, lambda i, j, k: i - j + k, "rows are from 0 to"),
+        (check_delta, lambda i, j, k: 0, "not 0"),
+        (check_third_term, lambda k, q, r: None, "not filled in"),
+        (check_third_term, lambda k, q, r: k, "shape"),
+        (check_third_term, lambda k, q, r: third_term(k, q, r).T, "changed places"),
+        (check_third_term, lambda k, q, r: third_term(k, q, r) + 1, "entry"),
+        (
+            check_third_term,
+            lambda k, q, r: torch.stack(
+                [
+                    torch.stack([k[j] @ q[delta(j, i, r)] for j in range(len(k))])
+                    for i in range(len(k))
+                ]
+            ),
+            "paper prints",
+        ),
+    ],
+)
+def test_wrong_answers_are_told_what_is_wrong(check, function, message):
+    verdict = check(function)
+    assert not verdict
+    assert re.search(message, repr(verdict)), verdict

@@ -1,0 +1,53 @@
+"""The figure of disentangled attention shows what the library computes."""
+
+from random import Random
+
+import pytest
+
+from genai_lib.genres.disentangled_attention.figure import TERMS, WORDS, three_terms
+from tests.live.reference import random_state, three_terms_numbers
+
+FIGURE = three_terms()
+PLACES = list(enumerate(WORDS, 1))
+
+
+def weights(numbers, query):
+    """Return the weights of a row by its number, counted from 1."""
+    start = f"weight, {query} {WORDS[query - 1]} to "
+    return {key: numbers[f"{start}{key} {word}"] for key, word in PLACES}
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_random_states_give_the_numbers_of_the_library(part):
+    random = Random(part)
+    for _ in range(25):
+        state = random_state(FIGURE, random)
+        wanted = three_terms_numbers(state)
+        assert FIGURE.evaluate(**state) == pytest.approx(wanted, rel=0, abs=1e-9), state
+
+
+def test_the_start_state_is_the_one_described():
+    numbers = FIGURE.evaluate()
+    assert len(numbers) == 4 * len(WORDS) ** 2
+    for query, noun in ((2, 3), (7, 8)):
+        row = weights(numbers, query)
+        assert max(row, key=row.get) == noun and row[noun] > 0.8
+    for key, word in PLACES:
+        first, second = (numbers[f"c2c, {q} new to {key} {word}"] for q in (2, 7))
+        assert first == second
+
+
+def test_content_alone_cannot_tell_the_two_nouns_apart():
+    row = weights(FIGURE.evaluate(on_c2p=0, on_p2c=0), 2)
+    assert row[3] == pytest.approx(row[8]) and row[3] > 0.4
+
+
+def test_with_every_term_off_all_words_get_the_same():
+    numbers = FIGURE.evaluate(**{f"on_{term}": 0 for term in TERMS})
+    assert all(w == pytest.approx(1 / 8) for w in weights(numbers, 4).values())
+
+
+def test_at_reach_one_all_words_ahead_look_alike():
+    numbers = FIGURE.evaluate(reach=1)
+    ahead = {numbers[f"c2p, 2 new to {key} {word}"] for key, word in PLACES[2:]}
+    assert len(ahead) == 1

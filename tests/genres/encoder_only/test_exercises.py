@@ -1,0 +1,94 @@
+"""Checkers of the exercises: right answers pass, each mistake is named."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from genai_lib.genres.encoder_only.exercises import check_hidden_bits, check_mask_spans
+
+
+def spans(tokens, starts, length, mask_token):
+    places = torch.arange(tokens.shape[1])
+    hidden = (places >= starts[:, None]) & (places < starts[:, None] + length)
+    return tokens.masked_fill(hidden, mask_token), tokens.masked_fill(~hidden, -100)
+
+
+def test_hidden_spans_are_right():
+    assert check_mask_spans(spans)
+
+
+def in_place(tokens, starts, length, mask_token):
+    inputs, targets = spans(tokens, starts, length, mask_token)
+    tokens.copy_(inputs)
+    return inputs, targets
+
+
+def one_too_long(tokens, starts, length, mask_token):
+    return spans(tokens, starts, length + 1, mask_token)
+
+
+def all_targets(tokens, *rest):
+    return spans(tokens, *rest)[0], tokens
+
+
+def no_targets(tokens, *rest):
+    return spans(tokens, *rest)[0], torch.full_like(tokens, -100)
+
+
+def shifted(tokens, *rest):
+    inputs, targets = spans(tokens, *rest)
+    return inputs.where(inputs == 9, 0), targets
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (in_place, "work on a copy"),
+        (one_too_long, "should be masked, not"),
+        (all_targets, "visible places should be -100"),
+        (no_targets, "not the tokens that stood there"),
+        (shifted, "not hidden has changed"),
+        (lambda *x: (1, 2), "must be a Tensor"),
+        (lambda *x: ..., "not filled in"),
+    ],
+)
+def test_other_spans_are_named(answer, message):
+    verdict = check_mask_spans(answer)
+    assert not verdict and message in verdict.message
+
+
+def bits(model, row, mask_token):
+    hidden = row.repeat(len(row), 1).fill_diagonal_(mask_token)
+    logits = model(hidden).diagonal().T
+    return functional.cross_entropy(logits, row).item() / math.log(2)
+
+
+def test_bits_of_hidden_tokens_are_right():
+    assert check_hidden_bits(bits)
+
+
+def visible(model, row, mask_token):
+    return functional.cross_entropy(model(row[None])[0], row).item() / math.log(2)
+
+
+def all_hidden(model, row, mask_token):
+    logits = model(torch.full_like(row, mask_token)[None])[0]
+    return functional.cross_entropy(logits, row).item() / math.log(2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (visible, "no token is hidden"),
+        (all_hidden, "all tokens are hidden at once"),
+        (lambda *x: bits(*x) * math.log(2), "nats"),
+        (lambda *x: bits(*x) * 7, "the sum"),
+        (lambda *x: 5.0, "should be"),
+        (lambda *x: ..., "not filled in"),
+    ],
+)
+def test_other_bits_are_named(answer, message):
+    verdict = check_hidden_bits(answer)
+    assert not verdict and message in verdict.message
