@@ -48,15 +48,18 @@ def parser() -> argparse.ArgumentParser:
     evidence = add("evidence", gather, "measure the claims on several seeds")
     evidence.add_argument("--seeds", default="0-4", help="0-4 unless given")
     evidence.add_argument("--scale", default="cpu", help="cpu or gpu")
+    stored = add("stored", keep, "make again what the book keeps trained")
+    stored.add_argument("--file", help="only this file and those made with it")
     add("stamp", stamp, "write costs and the repository's address into notebooks")
     bench = add("bench", measure, "run the benchmarks")
     text = add("text", as_text, "write a notebook as a text file to edit")
     untext = add("untext", from_text, "write the edited text back to its notebook")
     for command in (test, notebooks, evidence, bench):
         command.add_argument("--topic", help="only this topic, for example softmax")
-    for command in (text, untext):
+    for command in (text, untext, stored):
         command.add_argument("--topic", required=True, help="for example softmax")
     notebooks.add_argument("--all", action="store_true", help="changed or not")
+    test.add_argument("--all", action="store_true", help="trust no record of the past")
     clean = add("clean", tidy, "remove what was built")
     clean.add_argument("--all", action="store_true", help=".venv as well")
     return result
@@ -99,9 +102,11 @@ def prove(options: argparse.Namespace) -> int:
     website.check()
     python = environment.ready("all")
     website.build(python, fresh=options.topic is None)
-    pytest = [python, "-m", "pytest", "-n", "2", "--dist", "loadfile"]
+    pytest = [python, "-m", "pytest", "-n", "2", "--dist", "loadgroup"]
     topic = ["--topic", options.topic] if options.topic else []
-    return subprocess.run([*pytest, *topic], cwd=ROOT, env=variables()).returncode
+    trust = ["--all"] if options.all else []
+    command = [*pytest, *topic, *trust]
+    return subprocess.run(command, cwd=ROOT, env=variables()).returncode
 
 
 def _in_environment(module: str, *arguments: str) -> int:
@@ -122,6 +127,12 @@ def gather(options: argparse.Namespace) -> int:
     return _in_environment("tools.evidence", *topic, *settings)
 
 
+def keep(options: argparse.Namespace) -> int:
+    """Make the stored files of a topic again."""
+    file = ["--file", options.file] if options.file else []
+    return _in_environment("tools.stored", "--topic", options.topic, *file)
+
+
 def stamp(options: argparse.Namespace) -> int:
     """Write what chapters cost, and where the book lives, into the notebooks."""
     return _in_environment("tools.stamp")
@@ -139,9 +150,9 @@ def from_text(options: argparse.Namespace) -> int:
 
 def measure(options: argparse.Namespace) -> int:
     """Run every benchmark, or that of one topic, one after the other."""
-    scripts = sorted((ROOT / "tests" / "bench").glob(f"{options.topic or '[!_]*'}.py"))
+    scripts = sorted((ROOT / "tests").glob(f"*/{options.topic or '*'}/bench.py"))
     if not scripts:
-        raise Stop(f"no benchmark tests/bench/{options.topic or '*'}.py")
+        raise Stop(f"no benchmark tests/*/{options.topic or '*'}/bench.py")
     python = environment.ready("all")
     for script in scripts:
         status = subprocess.run([python, script], cwd=ROOT, env=variables()).returncode

@@ -156,7 +156,7 @@ def _syntax_error(code: str) -> str:
 
 def names_its_checkers(notebook: Notebook) -> list[str]:
     """Checkers come from the module of exercises of the topic."""
-    module = f"genai_lib.exercises.{notebook.topic}"
+    module = f"genai_lib.{notebook.part}.{notebook.topic}.exercises"
     builds = [e for e in exercises(notebook.content) if e.kind == "build"]
     sources = "\n".join(source for _, _, source in notebook.cells())
     if not builds or module in sources:

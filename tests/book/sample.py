@@ -20,7 +20,7 @@ def mix(first, second):
 <details><summary>Solution</summary>
 
 ```python
-from genai_lib.exercises.colour import check_mix
+from genai_lib.components.colour.exercises import check_mix
 
 def mix(first, second):
     return first + second
@@ -54,9 +54,10 @@ FILES = {
     "references.bib": "@article{newton1704,\n  eprint = {1704.00001},\n}\n",
     "genai_lib/__init__.py": '"""Colours."""\n',
     "genai_lib/components/__init__.py": '"""Components."""\n',
-    "genai_lib/components/colour.py": '"""Colour."""\n\n\ndef mix():\n    return 1\n',
+    "genai_lib/components/colour/__init__.py": '"""Colour."""\n',
+    "genai_lib/components/colour/mixing.py": "def mix():\n    return 1\n",
     "genai_lib/live/loader.js": 'load(["vega@6.2.0"], "https://cdn.example/npm/");\n',
-    "tests/components/test_colour.py": '"""Tests."""\n',
+    "tests/components/colour/test_mixing.py": '"""Tests."""\n',
 }
 
 

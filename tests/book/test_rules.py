@@ -245,7 +245,7 @@ def test_two_cells_executed_in_the_other_order_are_found(book):
     )
 
 
-COLOUR = "genai_lib/components/colour.py"
+COLOUR = "genai_lib/components/colour/mixing.py"
 LONG = "def mix():\n" + "    mix()\n" * 31
 DOCUMENTED = 'def mix():\n    """Mix.\n' + "\n" * 30 + '    """\n' + "    mix()\n" * 30
 BIB = "references.bib"
@@ -264,8 +264,8 @@ ENTRY = "@article{newton1704,\n  eprint = {1704.00001},\n}\n"
         ),
         (
             "one_address_in_three_places",
-            "tests/components/test_hue.py: is missing",
-            "genai_lib/components/hue.py",
+            "tests/components/hue/test_*.py: is missing",
+            "genai_lib/components/hue/__init__.py",
             "",
         ),
         (
@@ -276,41 +276,83 @@ ENTRY = "@article{newton1704,\n  eprint = {1704.00001},\n}\n"
         ),
         (
             "one_address_in_three_places",
-            "hue.py: is missing",
-            "tests/components/test_hue.py",
+            "genai_lib/components/hue/__init__.py: is missing",
+            "tests/components/hue/test_hue.py",
             "",
         ),
         (
-            "imports_point_one_way",
-            "move it to components",
+            "a_topic_has_no_file_elsewhere",
+            "move it into the room of colour",
+            "genai_lib/data/colour.py",
+            "",
+        ),
+        (
+            "a_topic_has_no_file_elsewhere",
+            "move it into the room of colour",
+            "tests/live/test_colour.py",
+            "",
+        ),
+        (
+            "reading_order_is_import_order",
+            "which comes later",
             COLOUR,
             "import genai_lib.genres.x\n",
         ),
         (
-            "imports_point_one_way",
-            "move it to components",
+            "reading_order_is_import_order",
+            "which comes later",
             COLOUR,
-            "from ..genres.x import y\n",
+            "from ...genres.x import y\n",
         ),
         (
-            "imports_point_one_way",
-            "move it to components",
+            "reading_order_is_import_order",
+            "which comes later",
             COLOUR,
-            "from genai_lib import genres\n",
+            "from genai_lib.genres import x\n",
         ),
         (
-            "imports_point_one_way",
-            "private to live",
+            "reading_order_is_import_order",
+            "nothing imports reading",
             COLOUR,
-            "from genai_lib.live.figure import _x\n",
+            "from genai_lib.reading.index import x\n",
         ),
         (
-            "imports_point_one_way",
-            "private to live",
-            COLOUR,
-            "def f():\n    import genai_lib.live._x\n",
+            "reading_order_is_import_order",
+            "what is shared imports no topic",
+            "genai_lib/data/hues.py",
+            "from genai_lib.components.colour import mix\n",
         ),
-        ("modules_are_short", "251 lines", COLOUR, "X = 1\n" * 251),
+        (
+            "reading_order_is_import_order",
+            "_x is private",
+            COLOUR,
+            "from genai_lib.data.hues import _x\n",
+        ),
+        (
+            "reading_order_is_import_order",
+            "_x is private",
+            COLOUR,
+            "def f():\n    import genai_lib.data._x\n",
+        ),
+        (
+            "the_mathematics_imports_no_figure",
+            "only figure*.py may",
+            COLOUR,
+            "from genai_lib.live.figure import x\n",
+        ),
+        (
+            "the_mathematics_imports_no_figure",
+            "only figure*.py may",
+            COLOUR,
+            "from genai_lib.components.colour.figure_wheel import x\n",
+        ),
+        (
+            "stored_files_are_named_by_their_maker",
+            "does not name it",
+            "genai_lib/components/colour/stored/wheel.json",
+            "",
+        ),
+        ("modules_are_short", "301 lines", COLOUR, "X = 1\n" * 301),
         ("modules_are_short", "mix has 31 lines", COLOUR, LONG),
         ("library_raises_and_does_not_print", "line 1: assert", COLOUR, "assert 1\n"),
         ("library_raises_and_does_not_print", "line 1: print", COLOUR, "print(1)\n"),
@@ -383,10 +425,10 @@ def test_folder_of_the_book_itself_is_found(book):
     [
         (COLOUR, DOCUMENTED),
         (COLOUR, "from genai_lib.claims import claim\n"),
-        (COLOUR, "from genai_lib.components._mix import _blend\n"),
-        ("genai_lib/components/_mix.py", ""),
+        (COLOUR, "from genai_lib.components.colour._mix import _blend\n"),
+        ("genai_lib/components/colour/_mix.py", ""),
         ("genai_lib/runtime.py", "print(1)\n"),
-        ("tests/components/test_colour_mixing.py", ""),
+        ("tests/components/colour/test_laws.py", ""),
         ("_build/html/index.html", f"{HOME} {CDN}"),
         ("chapters/page.md", "[a link](https://a.org/b) and {cite}`newton1704`"),
     ],

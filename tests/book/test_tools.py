@@ -362,11 +362,44 @@ def test_the_hash_follows_what_is_imported(library, name):
     assert fingerprint(library) != before
 
 
-def test_the_hash_follows_data_beside_what_is_imported(library):
+@pytest.mark.parametrize("place", ["table.json", "stored/table.json"])
+def test_the_hash_follows_stored_files_that_are_named(library, place):
+    part = library / "genai_lib/part"
+    (part / "stored").mkdir()
+    (part / "used.py").write_text('NAMES = ["table.json", "stored"]\n')
+    (part / place).write_text("[]")
+    (part / "unnamed.json").write_text("[]")
     before = fingerprint(library)
 
-    (library / "genai_lib/part/table.json").write_text("[]")
+    (part / "unnamed.json").write_text("[1]")
+    assert fingerprint(library) == before
+    (part / place).write_text("[1]")
+    assert fingerprint(library) != before
 
+
+WORDS = '"""Say {0}."""\n\n\ndef f():\n    """Say {0}."""  # {0}\n    return 1\n'
+
+
+def test_the_hash_ignores_docstrings_and_comments_that_are_not_shown(library):
+    used = library / "genai_lib/part/used.py"
+    show = "from genai_lib.part.used import f\nshow_source(f)"
+    used.write_text(WORDS.format("one"))
+    before, shown = fingerprint(library), fingerprint(library, show)
+
+    used.write_text(WORDS.format("two"))
+
+    assert fingerprint(library) == before
+    assert fingerprint(library, show) != shown
+
+
+def test_the_hash_follows_the_pins_of_the_library_alone(library):
+    pins = library / "requirements.txt"
+    pins.write_text("# [library]\ntorch==1\n# [tests]\npytest==1\n")
+    before = fingerprint(library)
+
+    pins.write_text("# [library]\ntorch==1\n# [tests]\npytest==2\n")
+    assert fingerprint(library) == before
+    pins.write_text("# [library]\ntorch==2\n# [tests]\npytest==2\n")
     assert fingerprint(library) != before
 
 
@@ -389,7 +422,7 @@ def test_the_hash_ignores_what_is_not_imported(library):
     ],
 )
 def test_every_form_of_import_is_followed(library, source):
-    files = [path.name for path in inputs.library_files([source], library)]
+    files = [path.name for path in inputs.library_modules([source], library)]
 
     assert files == ["__init__.py", "deep.py", "__init__.py", "used.py"]
 

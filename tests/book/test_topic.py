@@ -6,9 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.book.topic import ROOT, is_of_topic, owner, topics
-
-KNOWN = ["attention", "index", "softmax", "softmax_one"]
+from tests.book.topic import ROOT, is_of_topic, topics
 
 
 def item(path, parameters=None):
@@ -23,42 +21,36 @@ def item(path, parameters=None):
     ("path", "parameters"),
     [
         ("tests/components/softmax/test_softmax.py", None),
-        ("tests/components/test_softmax_limits.py", None),
         ("tests/components/softmax/test_figure.py", "7"),
         ("chapters/components/softmax.ipynb", None),
-        ("genai_lib/components/softmax.py", None),
-        ("genai_lib/components/softmax/limits.py", None),
+        ("genai_lib/components/softmax/__init__.py", None),
         ("genai_lib/components/softmax/exercises.py", None),
+        ("tests/reading/softmax/test_page.py", None),
         ("tests/book/test_house.py", "components/softmax.ipynb-has_outputs"),
         ("tests/book/test_links.py", "chapters/components/softmax.html-ids_are_unique"),
         ("tests/website/test_pages_browser.py", "softmax"),
     ],
 )
 def test_item_of_the_topic_is_kept(path, parameters):
-    assert is_of_topic(item(path, parameters), "softmax", KNOWN)
+    assert is_of_topic(item(path, parameters), "softmax")
 
 
 @pytest.mark.parametrize(
     ("path", "parameters"),
     [
         ("tests/components/softmax_one/test_softmax_one.py", None),
-        ("tests/components/attention/test_attention.py", "softmax"),
+        ("tests/components/attention/test_softmax.py", "softmax"),
         ("tests/book/test_house.py", None),
         ("tests/book/test_house.py", "components/softmax_one.ipynb-has_outputs"),
         ("tests/book/test_house.py", "components/log_softmax.ipynb-has_outputs"),
         ("chapters/components/softmax_one.ipynb", None),
-        ("genai_lib/components/attention.py", None),
+        ("genai_lib/components/attention/heads.py", None),
         ("genai_lib/claims.py", None),
+        ("tests/test_claims.py", "softmax"),
     ],
 )
 def test_item_of_another_topic_is_left_out(path, parameters):
-    assert not is_of_topic(item(path, parameters), "softmax", KNOWN)
-
-
-def test_longest_topic_owns_a_test():
-    assert owner("softmax_one_laws", KNOWN) == "softmax_one"
-    assert owner("softmax_laws", KNOWN) == "softmax"
-    assert owner("softmaxes", KNOWN) is None
+    assert not is_of_topic(item(path, parameters), "softmax")
 
 
 def test_topics_are_the_pages_of_the_book(tmp_path):

@@ -1,4 +1,8 @@
-"""The option ``--topic NAME``: only what tests this topic."""
+"""The option ``--topic NAME``: exactly what tests this topic.
+
+A topic is a room: its notebook, its folder of the library and its folder of the tests.
+Besides these belong to it the rules and the tests of pages that are run for its page.
+"""
 
 import re
 from pathlib import Path
@@ -32,8 +36,7 @@ def pytest_collection_modifyitems(config, items):
     topic = config.getoption("topic")
     if topic is None:
         return
-    known = topics(ROOT)
-    wanted = [item for item in items if is_of_topic(item, topic, known)]
+    wanted = [item for item in items if is_of_topic(item, topic)]
     config.hook.pytest_deselected(items=[i for i in items if i not in wanted])
     items[:] = wanted
 
@@ -46,35 +49,15 @@ def topics(root: Path) -> list[str]:
     )
 
 
-def is_of_topic(item: pytest.Item, topic: str, known: list[str]) -> bool:
-    """Tell whether a test belongs to ``topic``.
-
-    Parameters
-    ----------
-    item : pytest.Item
-    topic : str
-    known : list of str
-        All topics: ``test_softmax_one.py`` belongs to ``softmax_one`` if there is such
-        a topic, otherwise to ``softmax``.
-    """
+def is_of_topic(item: pytest.Item, topic: str) -> bool:
+    """Tell whether a test lies in a topic's room or is one for its page."""
     path = item.path.relative_to(ROOT) if item.path.is_relative_to(ROOT) else item.path
-    tree = path.parts[0]
-    if path.stem.startswith("test_"):
-        name = path.stem.removeprefix("test_")
-        about_pages = path.parts[:2] in (("tests", "book"), ("tests", "live"))
-        return owner(name, known) == topic or (about_pages and _names(item, topic))
-    if tree == "genai_lib":
-        return topic in (path.stem, *path.parent.parts)
-    return path.stem == topic
-
-
-def owner(name: str, known: list[str]) -> str | None:
-    """Return the longest topic that ``name`` is or begins with."""
-    owners = [topic for topic in known if f"{name}_".startswith(f"{topic}_")]
-    return max(owners, key=len, default=None)
-
-
-def _names(item: pytest.Item, topic: str) -> bool:
+    tree, *folders = path.parent.parts or ("",)
+    if tree == "chapters":
+        return path.stem == topic
+    if topic in folders[1:]:
+        return True
     call = getattr(item, "callspec", None)
     page = rf"(^|[/-]){re.escape(topic)}(\.\w+)?($|-)"
-    return call is not None and re.search(page, call.id) is not None
+    for_pages = path.parts[:2] in (("tests", "book"), ("tests", "website"))
+    return for_pages and call is not None and re.search(page, call.id) is not None

@@ -176,7 +176,8 @@ def test_unknown_figures_are_refused(path):
 def test_the_website_is_built_without_torch():
     code = (
         "import sys; sys.modules['torch'] = None; "
-        "import genai_lib.website.figures, genai_lib.reading.index.temperature as figures; "
+        "import genai_lib.website.figures; "
+        "import genai_lib.reading.index.temperature as figures; "
         "figures.temperature().to_html()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,9 +1,7 @@
 """Make what the live figures of the embeddings chapter show.
 
-    python -m genai_lib.components.embeddings.stored
-
-writes embedding_figures.json beside this file: vectors of frequent words, points in a
-plane with their graph, and what a search among 20,000 vectors finds and costs.
+`make stored TOPIC=embeddings` writes figures.json: vectors of frequent words, points in
+a plane with their graph, and what a search among 20,000 vectors finds and costs.
 
 Tests    tests/components/embeddings
 """
@@ -88,5 +86,9 @@ def _rounded(rows: torch.Tensor, digits: int) -> list[list[float]]:
     return [[round(number, digits) for number in row] for row in rows.tolist()]
 
 
-if __name__ == "__main__":
-    PATH.write_text(json.dumps(make()) + "\n", encoding="utf-8")
+def make_figures(folder: Path) -> None:
+    """Write the numbers of the chapter's figures into a folder."""
+    (folder / PATH.name).write_text(json.dumps(make()) + "\n", encoding="utf-8")
+
+
+MAKERS = {make_figures: ("figures.json",)}

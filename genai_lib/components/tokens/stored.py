@@ -1,7 +1,8 @@
 """The book's own tokenizer, trained on its documentation text and kept as a file.
 
-Its merges are in documentation_merges.json, which
-`python -m genai_lib.data.build_merges` writes again.
+`make stored TOPIC=tokens` trains it again and writes merges.json.
+
+Tests    tests/components/tokens
 """
 
 import functools
@@ -48,3 +49,11 @@ def load_tokenizer(
 @functools.lru_cache(maxsize=1)
 def _largest() -> BytePairTokenizer:
     return BytePairTokenizer.load(MERGES)
+
+
+def make_merges(folder: Path) -> None:
+    """Train the tokenizer and write its merges into a folder."""
+    train_tokenizer().save(folder / MERGES.name)
+
+
+MAKERS = {make_merges: ("merges.json",)}

@@ -1,14 +1,11 @@
 """Make what the live figure of the decoder-only chapter shows.
 
-    python -m genai_lib.genres.decoder_only.next_characters
-
-writes next_characters.json beside this file: for each place in held-out sentences what
+`make stored TOPIC=decoder_only` writes them: for each place in held-out sentences what
 the small GPT and a 5-gram expect there.
 
 Tests    tests/genres/decoder_only
 """
 
-import json
 import math
 from pathlib import Path
 
@@ -74,7 +71,3 @@ def make() -> dict:
         name: {"text": text, "places": expectations(text)}
         for name, text in passages().items()
     }
-
-
-if __name__ == "__main__":
-    PATH.write_text(json.dumps(make()) + "\n", encoding="utf-8")

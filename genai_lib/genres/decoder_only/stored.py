@@ -1,9 +1,6 @@
 """A small GPT that has read the documentation text, kept as a GPT-2 of Hugging Face.
 
-    python -m genai_lib.genres.decoder_only.stored
-
-trains it again, in about five minutes on one core, and writes the folder
-documentation_gpt beside this file.
+`make stored TOPIC=decoder_only` trains it again, in about five minutes on one core.
 
 Tests    tests/genres/decoder_only
 """
@@ -56,9 +53,24 @@ def train_small_gpt(steps: int = STEPS) -> tuple[GPT, Characters]:
     return model.cpu(), characters
 
 
-if __name__ == "__main__":
+def make_model(folder: Path) -> None:
+    """Train the model and write it into a folder."""
     runtime.threads()
     model, characters = train_small_gpt()
     # Half precision halves the file; what is read becomes 32 bits again.
-    model.half().save_pretrained(FOLDER)
-    CHARACTERS.write_text(json.dumps("".join(characters.all)) + "\n", encoding="utf-8")
+    model.half().save_pretrained(folder)
+    names = json.dumps("".join(characters.all))
+    (folder / CHARACTERS.name).write_text(names + "\n", encoding="utf-8")
+
+
+def make_next_characters(folder: Path) -> None:
+    """Write what the model and a 5-gram expect in held-out sentences."""
+    from genai_lib.genres.decoder_only.next_characters import PATH, make
+
+    (folder / PATH.name).write_text(json.dumps(make()) + "\n", encoding="utf-8")
+
+
+MAKERS = {
+    make_model: ("config.json", "model.safetensors", "characters.json"),
+    make_next_characters: ("next_characters.json",),
+}

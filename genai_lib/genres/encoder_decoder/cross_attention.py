@@ -1,21 +1,17 @@
 """Make what the live figure of the encoder-decoder chapter shows.
 
-    python -m genai_lib.genres.encoder_decoder.cross_attention
-
-trains a small encoder-decoder on numbers in words, in about two minutes on one core,
-and writes cross_attention.json beside this file: for a few numbers in every language
-the pieces that it writes, and where each one looks in the source.
+`make stored TOPIC=encoder_decoder` trains a small encoder-decoder on numbers in words,
+in about two minutes on one core, and writes cross_attention.json: for a few numbers in
+every language the pieces that it writes, and where each one looks in the source.
 
 Tests    tests/genres/encoder_decoder
 """
 
-import json
 import random
 from pathlib import Path
 
 import torch
 
-from genai_lib import runtime
 from genai_lib.components.attention import watch_weights
 from genai_lib.genres.encoder_decoder import (
     LANGUAGES,
@@ -101,8 +97,3 @@ def make() -> dict:
         }
         for language in LANGUAGES
     }
-
-
-if __name__ == "__main__":
-    runtime.threads()
-    PATH.write_text(json.dumps(make(), ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,9 +1,7 @@
 """A GPT, a BERT, a DeBERTa and a T5 of one size that have read the documentation text.
 
-    python -m genai_lib.genres.encoder_decoder.stored
-
-trains them again, in about a quarter of an hour on one core, and writes them into the
-folder four_genres beside this file. All four take equally many steps, on equally long
+`make stored TOPIC=encoder_decoder` trains them again, in about a quarter of an hour on
+one core. All four take equally many steps, on equally long
 stretches of the same text, and have parameters within one per cent of each other. Each
 learns by the lesson of its own chapter. GPT and BERT have rotary positions, DeBERTa and
 T5 the distances of their papers. The head of T5 is not tied, as in its version 1.1.
@@ -157,10 +155,32 @@ def figures() -> dict[str, dict[str, list[float]]]:
     return found
 
 
-if __name__ == "__main__":
+def make_models(folder: Path) -> None:
+    """Train the four models and write them, and what they fill in, into a folder."""
     runtime.threads()
-    FOLDER.mkdir(exist_ok=True)
     for name in LEARNING_RATES:
         # Half precision halves the file; what is read becomes 32 bits again.
-        save_weights(train(name).half(), path_of(name))
-    FIGURES.write_text(json.dumps(figures(), indent=1) + "\n", encoding="utf-8")
+        save_weights(train(name).half(), folder / path_of(name).name)
+    text = json.dumps(figures(), indent=1)
+    (folder / FIGURES.name).write_text(text + "\n", encoding="utf-8")
+
+
+def make_cross_attention(folder: Path) -> None:
+    """Write where a small encoder-decoder looks in the source."""
+    from genai_lib.genres.encoder_decoder.cross_attention import PATH, make
+
+    runtime.threads()
+    text = json.dumps(make(), ensure_ascii=False)
+    (folder / PATH.name).write_text(text + "\n", encoding="utf-8")
+
+
+MAKERS = {
+    make_models: (
+        "gpt.safetensors",
+        "bert.safetensors",
+        "deberta.safetensors",
+        "t5.safetensors",
+        "figures.json",
+    ),
+    make_cross_attention: ("cross_attention.json",),
+}

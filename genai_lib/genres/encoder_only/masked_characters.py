@@ -1,15 +1,12 @@
 """Make what the live figure of the encoder-only chapter shows.
 
-    python -m genai_lib.genres.encoder_only.masked_characters
-
-writes masked_characters.json beside this file: for each place in held-out sentences
-what the small BERT expects there when it is hidden, and what the small GPT expects
-after all that stands before it.
+`make stored TOPIC=encoder_only` writes it: for each place in held-out sentences what
+the small BERT expects there when it is hidden, and what the small GPT expects after all
+that stands before it.
 
 Tests    tests/genres/encoder_only
 """
 
-import json
 from pathlib import Path
 
 import torch
@@ -57,7 +54,3 @@ def make() -> dict:
         name: {"text": text, "places": expectations(text)}
         for name, text in passages().items()
     }
-
-
-if __name__ == "__main__":
-    PATH.write_text(json.dumps(make()) + "\n", encoding="utf-8")

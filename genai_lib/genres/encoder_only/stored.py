@@ -1,10 +1,7 @@
 """A small BERT that has read the documentation text, and its left-to-right twin.
 
-    python -m genai_lib.genres.encoder_only.stored
-
-trains both again, in about four minutes each on one core, and writes
-documentation_bert.safetensors and documentation_left_to_right.safetensors beside this
-file. Positions are rotations, which learn in far fewer steps than a table of positions.
+`make stored TOPIC=encoder_only` trains both again, in about four minutes each on one
+core. Positions are rotations, which learn in far fewer steps than a table of positions.
 
 The twin is the control for the mask. It has the same class and sizes, begins with the
 same weights and is taught with the same stretches in the same order and with the same
@@ -14,6 +11,7 @@ hidden, since it is asked for every next character.
 Tests    tests/genres/encoder_only
 """
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -147,8 +145,22 @@ def _train(loss: Callable, steps: int) -> tuple[Bert, BertTokens]:
     return model.cpu(), tokens
 
 
-if __name__ == "__main__":
+def make_models(folder: Path) -> None:
+    """Train BERT and its twin and write both into a folder."""
     runtime.threads()
     # Half precision halves the files; what is read becomes 32 bits again.
-    save_weights(train_small_bert()[0].half(), PATH)
-    save_weights(train_left_to_right()[0].half(), TWIN)
+    save_weights(train_small_bert()[0].half(), folder / PATH.name)
+    save_weights(train_left_to_right()[0].half(), folder / TWIN.name)
+
+
+def make_masked_characters(folder: Path) -> None:
+    """Write what BERT and GPT expect in held-out sentences."""
+    from genai_lib.genres.encoder_only.masked_characters import PATH, make
+
+    (folder / PATH.name).write_text(json.dumps(make()) + "\n", encoding="utf-8")
+
+
+MAKERS = {
+    make_models: ("bert.safetensors", "left_to_right.safetensors"),
+    make_masked_characters: ("masked_characters.json",),
+}

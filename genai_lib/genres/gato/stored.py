@@ -1,11 +1,9 @@
 """Five networks of the chapter on Gato, each of which has learned one thing alone.
 
-    python -m genai_lib.genres.gato.stored
-
-trains them again, in about a minute on one core, and writes gato_alone.safetensors
-beside this file. Each has the size of the chapter's joint network and as many batches
-of its one source as that had. Weights are kept as whole numbers from -127 to 127 and
-one factor for each row, so that all five fit into one megabyte.
+`make stored TOPIC=gato` trains them again, in about a minute on one core. Each has the
+size of the chapter's joint network and as many batches of its one source as that had.
+Weights are kept as whole numbers from -127 to 127 and one factor for each row, so that
+all five fit into one megabyte.
 
 Tests    tests/genres/gato
 """
@@ -34,7 +32,7 @@ from genai_lib.pretrained import read_safetensors
 PATH = Path(__file__).with_name("stored") / "alone.safetensors"
 STEPS, WIDTH, LARGEST = 900, 64, 127
 PROVENANCE = {
-    "made_by": "python -m genai_lib.genres.gato.stored",
+    "made_by": "make stored TOPIC=gato",
     "seed": "0",
     "steps": str(STEPS),
     "learned_from": "scripted experts, the digits and the text of the documentation",
@@ -98,6 +96,10 @@ def _kept(name: str, network: Gato) -> dict[str, Tensor]:
     }
 
 
-if __name__ == "__main__":
+def make_alone(folder: Path) -> None:
+    """Train the five networks and write them into a folder."""
     runtime.threads()
-    save_alone(train_alone())
+    save_alone(train_alone(), folder / PATH.name)
+
+
+MAKERS = {make_alone: ("alone.safetensors",)}

@@ -1,9 +1,7 @@
 """Make the logits that the live figure of the inference chapter shows.
 
-    python -m genai_lib.genres.inference.stored
-
-writes next_tokens.json beside this file: what the small GPT gives to each character
-after two beginnings, the likeliest first.
+`make stored TOPIC=inference` writes next_tokens.json: what the small GPT gives to each
+character after two beginnings, the likeliest first.
 
 Tests    tests/genres/inference
 """
@@ -40,5 +38,9 @@ def make() -> dict[str, dict[str, float]]:
     return found
 
 
-if __name__ == "__main__":
-    PATH.write_text(json.dumps(make()) + "\n", encoding="utf-8")
+def make_next_tokens(folder: Path) -> None:
+    """Write the logits of the chapter's figure into a folder."""
+    (folder / PATH.name).write_text(json.dumps(make()) + "\n", encoding="utf-8")
+
+
+MAKERS = {make_next_tokens: ("next_tokens.json",)}

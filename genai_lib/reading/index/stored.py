@@ -1,10 +1,9 @@
 """Make what the figure of the first page shows: three models continue one beginning.
 
-    python -m genai_lib.reading.index.stored
-
-writes three_models.json beside this file: continuations by a grammar written by hand,
-by counts of characters and by the small GPT, and what a held-out character costs each.
-Nothing is picked: each place has a seed of its own, and what it gave is stored.
+`make stored TOPIC=index` writes three_models.json: continuations by a grammar written
+by hand, by counts of characters and by the small GPT, and what a held-out character
+costs each. Nothing is picked: each place has a seed of its own, and what it gave is
+stored.
 
 Tests    tests/reading/index/test_stored.py
 """
@@ -148,7 +147,11 @@ def make() -> dict[str, dict]:
     return {"models": models, "samples": samples}
 
 
-if __name__ == "__main__":
+def make_three_models(folder: Path) -> None:
+    """Write what three models continue one beginning with into a folder."""
     runtime.threads()
-    stored = json.dumps(make(), ensure_ascii=False, indent=1)
-    PATH.write_text(stored + "\n", encoding="utf-8")
+    text = json.dumps(make(), ensure_ascii=False, indent=1)
+    (folder / PATH.name).write_text(text + "\n", encoding="utf-8")
+
+
+MAKERS = {make_three_models: ("three_models.json",)}
