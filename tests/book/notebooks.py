@@ -11,12 +11,18 @@ This plugin adds three things to it:
 * the stubs and solutions of the exercises run in the same kernel after the last cell:
   a stub must be found wrong by its checker, a solution must be found right;
 * after a cell that raised, the rest of the notebook is skipped.
+
+A notebook whose inputs and outputs are those with which it last passed on this class of
+processor (:mod:`tests.book.proven`) is left to that record, but for a few in rotation.
+With ``--all``, and for a notebook or topic that the command names, everything runs.
 """
 
 import functools
+import hashlib
 import json
 import os
 import re
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,8 +30,8 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
-from tests.book import exercise_markup
-from tools import approximate, common
+from tests.book import exercise_markup, proven
+from tools import approximate, checks, common, inputs
 from tools.evidence import measured_texts
 from tools.processor import this_processor
 
@@ -39,11 +45,71 @@ OF_TRAINING = re.compile(
     re.DOTALL,
 )
 NUMBERS = "Measured numbers"
+# So many proven notebooks run all the same, others at each commit.
+IN_ROTATION = 3
 
 
 def pytest_configure(config):
     """Run the kernel of this environment, whatever the notebook names."""
     config.option.nbval_current_env = True
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave to the record what it proves."""
+    left = left_to_record(config)
+    waived = [
+        item
+        for item in items
+        if isinstance(item, NotebookCell | NumbersItem) and item.path in left
+    ]
+    if waived:
+        config.hook.pytest_deselected(items=waived)
+        items[:] = [item for item in items if item not in set(waived)]
+
+
+def left_to_record(config):
+    """Return the notebooks that need no run now."""
+    named = {Path(argument.split("::")[0]).resolve() for argument in config.args}
+    if config.getoption("prove_all", True) or config.getoption("topic", None):
+        return set()
+    paths = checks.notebooks(ROOT)
+    return {
+        path
+        for path in set(paths) - set(in_rotation(paths, commits())) - named
+        if proven.is_proven(config, *proof_of(path))
+    }
+
+
+def commits():
+    """Return how many commits the checkout has; 0 outside git."""
+    command = ["git", "rev-list", "--count", "HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return int(done.stdout) if done.returncode == 0 else 0
+
+
+def in_rotation(paths, number):
+    """Return the notebooks whose turn it is at a number of commits.
+
+    >>> in_rotation(["a", "b", "c", "d"], 0), in_rotation(["a", "b", "c", "d"], 1)
+    (['a', 'b', 'c'], ['d', 'a', 'b'])
+    """
+    first = number * IN_ROTATION
+    return [
+        paths[(first + i) % len(paths)] for i in range(min(IN_ROTATION, len(paths)))
+    ]
+
+
+@functools.cache
+def proof_of(path):
+    """Return kind, name and value under which a notebook is recorded as proven."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell.source for cell in notebook.cells if checks.is_run(cell)]
+    solutions = [s for e in exercise_markup.exercises(notebook) for s in e.solutions]
+    outputs = [cell.get("outputs", []) for cell in notebook.cells]
+    shown = hashlib.sha256(json.dumps(outputs, sort_keys=True).encode())
+    name = f"{path.parent.name}/{path.stem} on {' '.join(this_processor().values())}"
+    value = inputs.hash_of([*cells, *solutions], ROOT)
+    return "notebooks", name, f"{value} {shown.hexdigest()[:16]}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -89,6 +155,14 @@ class NotebookFile(IPyNbFile):
 
         Cells count from 1 and Markdown cells count, as in their ids.
         """
+        items = list(self._items())
+        if self.path.is_relative_to(ROOT):
+            run = [item for item in items if not item.is_waived()]
+            for item in run:
+                proven.record(item, *proof_of(self.path), parts=len(run))
+        return items
+
+    def _items(self):
         items = list(super().collect())
         numbers = {id(cell): number for number, cell in enumerate(self.nb.cells, 1)}
         for item in items:
@@ -132,6 +206,10 @@ class NumbersItem(pytest.Item):
         if len(outside) > approximate.may_lie_outside(compared):
             pytest.fail("\n".join(outside), pytrace=False)
 
+    def is_waived(self):
+        """Return False: it always runs."""
+        return False
+
     def reportinfo(self):
         """Name the notebook."""
         return self.path, None, f"{self.path.name}: {self.name}"
@@ -153,6 +231,10 @@ def report_of(notebook):
 
 class NotebookCell(IPyNbCell):
     """A code cell whose measured numbers are compared within what they may differ."""
+
+    def is_waived(self):
+        """Tell whether the cell carries a tag that keeps it from being run."""
+        return self.options["skip"]
 
     def runtest(self):
         """Run the cell, unless an earlier one raised."""
@@ -317,8 +399,8 @@ def _are_numbers(*values):
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Say how the numbers of each notebook were compared."""
+def pytest_terminal_summary(terminalreporter, config):
+    """Say how the numbers of each notebook were compared, and what did not run."""
     lines = [
         value
         for reports in terminalreporter.stats.values()
@@ -330,3 +412,13 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("measured numbers")
         for line in sorted(lines):
             terminalreporter.line(line)
+    if left := left_to_record(config) if ran_chapters(config) else ():
+        names = ", ".join(sorted(path.stem for path in left))
+        terminalreporter.section("left to the record of tests/proven.json")
+        terminalreporter.line(f"notebooks: {names} (make test ALL=1 runs all)")
+
+
+def ran_chapters(config):
+    """Tell whether a session was asked for the chapters at all."""
+    asked = [Path(argument.split("::")[0]).resolve() for argument in config.args]
+    return any(path.is_relative_to(ROOT / "chapters") for path in asked)

@@ -194,7 +194,8 @@ def write(path, cells, processor=None):
 def run_pytest(folder):
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "--color=no", "-c", os.devnull]
-    command += ["-p", "tests.book.notebooks", "-p", "no:cacheprovider", "--nbval"]
+    command += ["-p", "tests.book.proven", "-p", "tests.book.notebooks"]
+    command += ["-p", "no:cacheprovider", "--nbval"]
     command += ["--nbval-sanitize-with", str(ROOT / "tests" / "sanitize.cfg")]
     command += ["--rootdir", str(folder), f"--junitxml={report}", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "GENAI_SEED": "7"}
