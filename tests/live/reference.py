@@ -4,7 +4,6 @@ import json
 import math
 from functools import partial
 from itertools import islice
-from random import Random
 
 import torch
 
@@ -46,7 +45,6 @@ from genai_lib.live import (
     positions,
     repairs,
 )
-from genai_lib.live.controls import Choice
 from genai_lib.live.encoder_only import stored as hidden_places
 from genai_lib.live.expected_pieces import visible
 from genai_lib.live.expressions import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
@@ -297,21 +295,3 @@ LIBRARY = {
     "masked_character": masked_character_numbers,
     "translated_number": translated_number_numbers,
 }
-
-
-def random_state(figure, random: Random):
-    """Draw a position for each control; the ends and ties come up often."""
-    state = {}
-    for control in figure.controls:
-        if isinstance(control, Choice):
-            state[control.param] = random.choice(control.options)
-            continue
-        steps = round((control.maximum - control.minimum) / control.step)
-        step = random.choice([0, steps, *random.choices(range(steps + 1), k=6)])
-        # As a browser does: the nearest number with as many digits as the step has.
-        state[control.param] = round(control.minimum + step * control.step, 6)
-    logits = [param for param in state if param.startswith("logit_")]
-    if logits and random.random() < 0.3:
-        for param in random.sample(logits, 3):
-            state[param] = state[logits[0]]
-    return state

@@ -1,7 +1,5 @@
 """The figures of the attention chapter show what the library computes."""
 
-from random import Random
-
 import pytest
 import torch
 
@@ -13,18 +11,14 @@ from genai_lib.components.attention import (
     watch_weights,
 )
 from genai_lib.live.attention import POINTS, query_and_keys, trained_weights
-from tests.live.reference import query_and_keys_numbers, random_state
+from tests.live.reference import query_and_keys_numbers
+from tests.live.states import check_states
 
 QUERY = query_and_keys()
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_random_queries_give_the_numbers_of_the_library(part):
-    random = Random(part)
-    for _ in range(50):
-        state = random_state(QUERY, random)
-        wanted = query_and_keys_numbers(state)
-        assert QUERY.evaluate(**state) == pytest.approx(wanted, rel=0, abs=1e-6), state
+def test_random_queries_give_the_numbers_of_the_library(request):
+    check_states(request, query_and_keys, query_and_keys_numbers)
 
 
 def test_the_start_state_is_the_one_described():

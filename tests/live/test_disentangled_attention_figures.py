@@ -1,11 +1,10 @@
 """The figure of disentangled attention shows what the library computes."""
 
-from random import Random
-
 import pytest
 
 from genai_lib.live.disentangled_attention import TERMS, WORDS, three_terms
-from tests.live.reference import random_state, three_terms_numbers
+from tests.live.reference import three_terms_numbers
+from tests.live.states import check_states
 
 FIGURE = three_terms()
 PLACES = list(enumerate(WORDS, 1))
@@ -17,13 +16,8 @@ def weights(numbers, query):
     return {key: numbers[f"{start}{key} {word}"] for key, word in PLACES}
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(part):
-    random = Random(part)
-    for _ in range(25):
-        state = random_state(FIGURE, random)
-        wanted = three_terms_numbers(state)
-        assert FIGURE.evaluate(**state) == pytest.approx(wanted, rel=0, abs=1e-9), state
+def test_random_states_give_the_numbers_of_the_library(request):
+    check_states(request, three_terms, three_terms_numbers, tolerance=1e-9)
 
 
 def test_the_start_state_is_the_one_described():

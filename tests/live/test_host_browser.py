@@ -7,7 +7,6 @@ import pytest
 from genai_lib.live.assets import HERE, vega_script
 from genai_lib.live.figure import Choice, LiveFigure, Slider, embedded_json
 from genai_lib.live.specification import evaluate
-from tests.browser import chromium
 from tests.live.pages import data_of, numbers_in, settle, state_of, visit
 from tests.live.reference import FIGURES, LIBRARY
 
@@ -19,8 +18,8 @@ STYLE = (HERE / "host.css").as_uri()
 
 
 @pytest.fixture(scope="module")
-def context():
-    with chromium() as browser, closing(browser.new_context()) as opened:
+def context(browser):
+    with closing(browser.new_context()) as opened:
         yield opened
 
 

@@ -1,7 +1,5 @@
 """The figure of the inference chapter shows what the library computes."""
 
-from random import Random
-
 import pytest
 import torch
 
@@ -17,7 +15,8 @@ from genai_lib.live.inference import (
     stored,
     visible,
 )
-from tests.live.reference import next_tokens_numbers, random_state
+from tests.live.reference import next_tokens_numbers
+from tests.live.states import check_states, random_state
 
 FIGURE = next_tokens()
 START = {control.param: control.value for control in FIGURE.controls}
@@ -27,16 +26,15 @@ def scores(logits):
     return torch.tensor(list(logits.values()), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(part):
-    random, most = Random(part), 0
-    for trial in range(50):
-        state = random_state(FIGURE, random)
-        if trial % 2:  # two cuts that let more through than is shown
-            state |= {"top_k": random.randint(SHOWN, 99), "min_p": 0}
-        wanted = next_tokens_numbers(state)
-        assert FIGURE.evaluate(**state) == pytest.approx(wanted, rel=0, abs=1e-6), state
-        most = max(most, wanted["tokens kept"])
+def draw(figure, random):
+    """Let the cuts let more through than is shown, half of the time."""
+    loose = {"top_k": random.randint(SHOWN, 99), "min_p": 0}
+    return random_state(figure, random) | random.choice([{}, loose])
+
+
+def test_random_states_give_the_numbers_of_the_library(request):
+    numbers = check_states(request, next_tokens, next_tokens_numbers, draw=draw)
+    most = max(one["tokens kept"] for one in numbers)
     assert most > SHOWN  # those that are not shown were counted as well
 
 

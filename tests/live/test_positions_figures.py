@@ -1,7 +1,5 @@
 """The figures of the positions chapter show what the library computes."""
 
-from random import Random
-
 import pytest
 import torch
 
@@ -9,21 +7,16 @@ from genai_lib.components.positions import rotate, sinusoidal, t5_bucket
 from genai_lib.live.positions import MARKED, POSITIONS, SCHEMES, similarity_of_positions
 from genai_lib.live.repairs import REPAIRS, repaired_pairs
 from genai_lib.live.specification import draw_panel
-from tests.live.reference import LIBRARY, random_state, similarity_of_positions_numbers
+from tests.live.reference import LIBRARY, similarity_of_positions_numbers
+from tests.live.states import check_states
 
 SIMILARITY, REPAIRED = similarity_of_positions(), repaired_pairs()
 
 
-@pytest.mark.parametrize("figure", [SIMILARITY, REPAIRED], ids=lambda f: f.name)
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(figure, part):
-    random = Random(part)
-    for _ in range(50):
-        state = random_state(figure, random)
-        wanted = LIBRARY[figure.name](state)
-        # Angles of single precision at position 256 are known to 1e-5.
-        found = figure.evaluate(**state)
-        assert found == pytest.approx(wanted, rel=0, abs=1e-5), state
+@pytest.mark.parametrize("make", [similarity_of_positions, repaired_pairs])
+def test_random_states_give_the_numbers_of_the_library(request, make):
+    # Angles of single precision at position 256 are known to 1e-5.
+    check_states(request, make, LIBRARY[make.__name__], tolerance=1e-5)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -1,28 +1,19 @@
 """The specifications compute what the library computes."""
 
 import re
-from random import Random
 
 import numpy as np
 import pytest
 
+from genai_lib.live import softmax as live
 from genai_lib.live.specification import draw_panel
-from tests.live.reference import FIGURES, LIBRARY, random_state
-
-STATES = 200
-TOLERANCE = 1e-6
+from tests.live.reference import FIGURES, LIBRARY
+from tests.live.states import check_states
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(name, part):
-    figure, random = FIGURES[name], Random(part)
-    for _ in range(STATES // 4):
-        state = random_state(figure, random)
-        wanted = LIBRARY[name](state)
-        assert figure.evaluate(**state) == pytest.approx(
-            wanted, rel=0, abs=TOLERANCE
-        ), state
+def test_random_states_give_the_numbers_of_the_library(request, name):
+    check_states(request, getattr(live, name), LIBRARY[name])
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -1,24 +1,17 @@
 """The figure of the chapter on softmax_one shows what the library computes."""
 
-from random import Random
-
 import pytest
 
 from genai_lib.live import softmax_one as live
-from tests.live.reference import attention_given_away_numbers, random_state
+from tests.live.reference import attention_given_away_numbers
+from tests.live.states import check_states
 
 FIGURE = live.attention_given_away()
 START = {control.param: control.value for control in FIGURE.controls}
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(part):
-    random = Random(part)
-    for _ in range(50):
-        state = random_state(FIGURE, random)
-        assert FIGURE.evaluate(**state) == pytest.approx(
-            attention_given_away_numbers(state), rel=0, abs=1e-6
-        ), state
+def test_random_states_give_the_numbers_of_the_library(request):
+    check_states(request, live.attention_given_away, attention_given_away_numbers)
 
 
 def test_the_start_state_is_the_one_described():

@@ -1,7 +1,6 @@
 """The figure of the tokens chapter shows what the tokenizer gives."""
 
 import re
-from random import Random
 
 import pytest
 
@@ -17,23 +16,15 @@ from genai_lib.live.token_layout import (
 )
 from genai_lib.live.tokens import LINES, tokens_by_vocabulary
 from tests.live.reference import tokens_by_vocabulary_numbers
+from tests.live.states import check_states
 
 FIGURE = tokens_by_vocabulary()
 STEP, SAMPLE = FIGURE.controls
 START = {"vocab_step": STEP.value, "sample": SAMPLE.value}
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_tokens_of_the_library(part):
-    random = Random(part)
-    for _ in range(50):
-        state = {
-            "vocab_step": random.randint(STEP.minimum, STEP.maximum),
-            "sample": random.choice(SAMPLE.options),
-        }
-        assert FIGURE.evaluate(**state) == pytest.approx(
-            tokens_by_vocabulary_numbers(state), rel=0, abs=1e-6
-        ), state
+def test_random_states_give_the_tokens_of_the_library(request):
+    check_states(request, tokens_by_vocabulary, tokens_by_vocabulary_numbers)
 
 
 @pytest.mark.parametrize("name", samples())
