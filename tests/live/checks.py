@@ -74,13 +74,14 @@ def move_to_an_end(slider):
     slider.press("Home" if at_end else "End")
 
 
-def foreign(seen, address):
-    """List what a page asked of somebody else than the server of the website."""
-    return [
+def noise(seen, address):
+    """List complaints of a page and what it asked of others than the website."""
+    foreign = [
         f"asks {url}; keep a local copy"
         for url in seen.requests
         if not url.startswith((address, "data:", "blob:"))
     ]
+    return [*seen.complaints, *foreign]
 
 
 def too_wide(page):

@@ -13,7 +13,9 @@ from tests.live.checks import (
     check_frame,
     check_numbers,
     move_to_an_end,
+    noise,
     sliders_of,
+    too_wide,
 )
 from tests.live.pages import (
     ALIVE,
@@ -25,10 +27,13 @@ from tests.live.pages import (
     visit,
     wait_for_all,
 )
+from tests.live.reference import LIBRARY
 
 CHARTS = "chapters/components/softmax.html"
 FRAMES = "chapters/genres/gato.html"
 FIRST = "chapters/index.html"
+PLAIN = "chapters/reading/bibliography.html"
+REST_MS = 150
 ANY = "figure.genai-live"
 WATCH_FOR_A_SLIDER = """
 new MutationObserver((changes, observer) => {
@@ -195,6 +200,39 @@ def test_figures_follow_the_width_of_their_place(charts):
     for viewport in (PHONE, DESKTOP):
         charts.page.set_viewport_size(viewport)
         charts.page.wait_for_function(fits, arg=ALIVE, polling=100)
+
+
+def test_a_number_off_by_one_percent_is_found(charts, monkeypatch):
+    figure = charts.figures()[0]
+    numbers = check_numbers(figure)
+    name = data_of(figure)["name"]
+    monkeypatch.setitem(LIBRARY, name, lambda state: changed)
+    for label, number in numbers.items():
+        changed = numbers | {label: 1.01 * number}
+        with pytest.raises(AssertionError):
+            check_numbers(figure)
+
+
+@pytest.mark.parametrize(
+    ("plant", "problem"),
+    [
+        ("new Image().src = 'https://example.org/a.png'", "asks https://example.org"),
+        ("fetch('https://example.org/b').catch(() => 0)", "asks https://example.org"),
+        ("console.error('broken')", "broken"),
+        ("console.warn('old')", "old"),
+        ("setTimeout(() => { throw Error('thrown'); })", "thrown"),
+        ("fetch('missing.json')", "missing.json"),
+        ("document.querySelector('article').style.minWidth = '400px'", "px wide"),
+    ],
+)
+def test_a_planted_fault_is_found(desk, address, plant, problem):
+    with visit(desk, address + PLAIN, wait=None) as seen:
+        seen.page.route("https://example.org/**", lambda route: route.abort())
+        assert [*noise(seen, address), *too_wide(seen.page)] == []
+        seen.page.evaluate(f"() => {{ {plant}; }}")
+        seen.page.wait_for_timeout(REST_MS)
+        found = [*noise(seen, address), *too_wide(seen.page)]
+    assert any(problem in line for line in found), found
 
 
 def test_temperatures_are_shown_in_three_digits_with_exact_ends(desk, address):

@@ -17,7 +17,7 @@ from tests.live.checks import (
     TRANSITIONS,
     check_frame,
     check_numbers,
-    foreign,
+    noise,
     sliders_of,
     too_wide,
 )
@@ -133,4 +133,4 @@ def test_a_phone_needs_no_sideways_scroll(opened):
 @on(NAMES)
 def test_the_page_is_quiet_and_asks_nobody_else(opened, address):
     """Neither when it was loaded nor by what the tests above did to it."""
-    report([*opened.complaints, *foreign(opened, address)])
+    report(noise(opened, address))
