@@ -4,7 +4,13 @@ import sys
 
 import pytest
 
-pytest_plugins = ["tests.book.topic", "tests.book.notebooks"]
+pytest_plugins = [
+    "tests.book.topic",
+    "tests.book.notebooks",
+    "tests.book.proven",
+    "tests.book.groups",
+    "tests.browser",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,15 @@
-"""Chromium and the built website, for the tests that need both."""
+"""Chromium and the built website, for the tests that need both.
+
+As a plugin it gives all tests of a worker one Chromium, one server of the website and
+one window for many pages, and prints the times that tests measured. No test asserts
+one: a busy machine would fail it.
+"""
 
 import os
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
+MEASURED = "measured"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = [
     "--no-sandbox",
@@ -51,13 +57,16 @@ def require_site() -> Path:
     return SITE
 
 
-def live_pages(site: Path = SITE) -> list[str]:
-    """List the pages with a figure that a page computes, relative to the site."""
-    pages = sorted(site.rglob("*.html"))
+def live_pages(kind: str, site: Path = SITE) -> list[str]:
+    """List the pages with a figure of a kind, "vega" or "frames", relative to the site.
+
+    The first are computed by the page, the second are pictures made beforehand.
+    """
+    sign = f'class="genai-live" data-kind="{kind}"'
     return [
         page.relative_to(site).as_posix()
-        for page in pages
-        if 'class="genai-live" data-kind="vega"' in page.read_text(encoding="utf-8")
+        for page in sorted(site.rglob("*.html"))
+        if sign in page.read_text(encoding="utf-8")
     ]
 
 
@@ -89,3 +98,43 @@ def chromium() -> Iterator[object]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start one Chromium for all tests of a worker."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def address():
+    """Serve the built website and return its address, which ends in a slash."""
+    with served(require_site()) as base:
+        yield base
+
+
+@pytest.fixture(scope="session")
+def desk(browser):
+    """Share one context of the browser, so that scripts are read from its cache."""
+    with closing(browser.new_context()) as context:
+        yield context
+
+
+@pytest.fixture
+def measured(record_property) -> Callable[[str], None]:
+    """Return a function that keeps a line for the summary of the session."""
+    return partial(record_property, MEASURED)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests measured and nobody asserts."""
+    lines = [
+        str(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == MEASURED
+    ]
+    if lines:
+        terminalreporter.section("measured, not asserted")
+        terminalreporter.write("\n".join([*sorted(lines), ""]))

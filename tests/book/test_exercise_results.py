@@ -1,15 +1,16 @@
 """A right answer passes in any precision, as tensors, arrays or lists."""
 
 import importlib
+import inspect
 import math
-import pkgutil
+from pathlib import Path
 
 import numpy
 import pytest
 import torch
 from torch import Tensor
 
-from genai_lib import exercises
+from genai_lib import exercises as results
 from genai_lib.components.attention import attend
 from genai_lib.components.embeddings import info_nce
 from genai_lib.components.positions import AlibiPositions
@@ -31,6 +32,8 @@ from tests.genres.encoder_decoder import test_exercises as encoder_decoder
 from tests.genres.encoder_only import test_exercises as encoder_only
 from tests.genres.gato import test_exercises as gato
 from tests.genres.inference import test_exercises as inference
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def changed_gpt(config):
@@ -82,8 +85,9 @@ RIGHT = {
 def checkers():
     """Return all checkers of the book, each by its name without "check_"."""
     found = {}
-    for module in pkgutil.iter_modules(exercises.__path__, "genai_lib.exercises."):
-        things = vars(importlib.import_module(module.name))
+    for path in sorted((ROOT / "genai_lib").glob("*/*/exercises.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        things = vars(importlib.import_module(name))
         names = [name for name in things if name.startswith("check_")]
         found |= {name.removeprefix("check_"): things[name] for name in names}
     return found
@@ -133,16 +137,55 @@ FORMS = {
 }
 
 
+# One checker for each function that brings results into one form.
+CONVERTED = {
+    "as_number": "silent_logit",
+    "as_tensor": "window_mask",
+    "as_tensor_like": "stable_softmax",
+}
+
+
+def swapped(result):
+    """Give lists for tensors, and tensors for numbers; a lone one has a gradient.
+
+    A checker that compares what it gets without a conversion falls on it.
+    """
+    return changed(
+        result,
+        lambda x: x.tolist() if x.ndim else x.requires_grad_(x.is_floating_point()),
+        lambda x: torch.from_numpy(numpy.array(x)),
+    )
+
+
+def verdict(name, form):
+    """Return what a checker says to the right answer in double and in a form."""
+    answer = in_double(RIGHT[name])
+    return CHECKERS[name](lambda *arguments: form(answer(*arguments)))
+
+
 def test_every_checker_has_a_right_answer_here():
     assert sorted(CHECKERS) == sorted(RIGHT)
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("name", RIGHT)
-def test_the_right_answer_passes_in_double_and_in_any_form(name, form):
-    answer = in_double(RIGHT[name])
-    verdict = CHECKERS[name](lambda *arguments: form(answer(*arguments)))
-    assert verdict, verdict
+def test_the_right_answer_passes_in_double_and_in_another_form(name):
+    found = verdict(name, swapped)
+    assert found, found
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("name", CONVERTED.values(), ids=CONVERTED)
+def test_each_conversion_takes_every_form(name, form):
+    found = verdict(name, form)
+    assert found, found
+
+
+def test_the_conversions_are_those_of_the_library():
+    made_here = {n for n, f in vars(results).items() if inspect.isfunction(f)}
+    assert made_here == set(CONVERTED)
+    for conversion, name in CONVERTED.items():
+        module = inspect.getmodule(CHECKERS[name])
+        assert getattr(module, conversion) is getattr(results, conversion)
 
 
 @pytest.mark.parametrize("name", ["temperature_of_odds", "silent_logit"])

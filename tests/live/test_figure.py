@@ -11,7 +11,7 @@ import vl_convert
 
 from genai_lib.live.figure import LOADER, Choice, LiveFigure, Slider
 from genai_lib.live.specification import compress_png, numbers_of
-from tests.live.reference import FIGURES
+from tests.live.library import FIGURES
 
 
 def panel(expression="level", title="Level", name="level"):

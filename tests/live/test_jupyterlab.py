@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.browser import chromium
 from tools.common import ROOT, variables
 
 pytest.importorskip("jupyterlab")
@@ -92,12 +92,13 @@ def executed_notebook(path):
     write(path, tidy(execute(path).notebook, "probe"))
 
 
-def test_alive_with_a_kernel_and_a_picture_before(tmp_path, monkeypatch):
+def test_alive_with_a_kernel_and_a_picture_before(browser, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT)]))
     path = tmp_path / "probe.ipynb"
     executed_notebook(path)
-    with lab(tmp_path) as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
+    with lab(tmp_path) as address, closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": 1200, "height": 900})
         page.goto(f"{address}/lab/tree/probe.ipynb")
         output = page.locator(".jp-OutputArea-output")
 

@@ -16,6 +16,10 @@ PHONE = {"width": 360, "height": 800}
 LEFT_THE_PAGE = "net::ERR_ABORTED"
 WIDTHS = "[document.documentElement.scrollWidth, innerWidth]"
 ALIVE = "figure.genai-live[data-kind='vega'] .genai-live-panel svg"
+DRAWN = """() => [...document.querySelectorAll("figure.genai-live")].every(
+  figure => figure.querySelector("input, select") && (
+    figure.dataset.kind !== "vega" || figure.querySelector(".genai-live-panel svg")))"""
+FORMULAS = "() => window.MathJax?.startup?.promise?.then(() => true)"
 
 
 @dataclass
@@ -26,8 +30,8 @@ class Visit:
     requests: list = field(default_factory=list)
     complaints: list = field(default_factory=list)
 
-    def figures(self):
-        return self.page.query_selector_all('figure.genai-live[data-kind="vega"]')
+    def figures(self, kind="vega"):
+        return self.page.query_selector_all(f'figure.genai-live[data-kind="{kind}"]')
 
 
 def listen(page):
@@ -46,7 +50,7 @@ def listen(page):
     page.on(
         "console",
         lambda message: (
-            seen.complaints.append(message.text)
+            seen.complaints.append(f"{message.text} {message.location['url']}")
             if message.type in ("error", "warning")
             else None
         ),
@@ -66,6 +70,12 @@ def visit(context, address, *, wait=ALIVE, viewport=DESKTOP, scheme="light"):
         page.wait_for_selector(wait)
     yield seen
     page.close()
+
+
+def wait_for_all(page):
+    """Wait until all figures of a page live and all formulas are set."""
+    page.wait_for_function(DRAWN, polling=100)
+    page.evaluate(FORMULAS)
 
 
 def settle(page):

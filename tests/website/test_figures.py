@@ -12,7 +12,7 @@ from genai_lib.website import assets, repository
 from genai_lib.website import figures as extension
 from genai_lib.website.repository import find_repository, web_address
 from tests.browser import ROOT
-from tests.live.reference import FIGURES
+from tests.live.library import FIGURES
 
 VEGA_BODY = FIGURES["temperature"].to_html()
 FRAMES_BODY = '<figure class="genai-live" data-kind="frames"></figure>'

@@ -7,8 +7,7 @@ import pytest
 from genai_lib.live.figure import Choice, LiveFigure, Slider, embedded_json
 from genai_lib.live.specification import evaluate
 from genai_lib.website.assets import HERE, vega_script
-from tests.browser import chromium
-from tests.live.reference import FIGURES, LIBRARY
+from tests.live.library import FIGURES, LIBRARY
 from tests.website.pages import data_of, numbers_in, settle, state_of, visit
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
@@ -19,8 +18,8 @@ STYLE = (HERE / "host.css").as_uri()
 
 
 @pytest.fixture(scope="module")
-def context():
-    with chromium() as browser, closing(browser.new_context()) as opened:
+def context(browser):
+    with closing(browser.new_context()) as opened:
         yield opened
 
 

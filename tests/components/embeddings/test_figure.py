@@ -21,9 +21,8 @@ from genai_lib.components.embeddings.figure_graph_walk import (
 )
 from genai_lib.components.embeddings.figure_recall import COSTS, recall_against_ef
 from genai_lib.components.embeddings.graph import Ruler
-from tests.live.reference import random_state
+from tests.live.states import check_states
 
-STATES = 200
 VECTOR_TABLE = torch.tensor(VECTORS, dtype=torch.double)
 POINT_TABLE = np.array(POINTS)
 LAYER = {node: np.array(row) for node, row in enumerate(LINKS)}
@@ -67,42 +66,37 @@ def graph_walk_numbers(state):
 
 
 FIGURES = {
-    "word_map": (word_map(), word_map_numbers),
-    "recall_against_ef": (recall_against_ef(), recall_against_ef_numbers),
-    "graph_walk": (graph_walk(), graph_walk_numbers),
+    "word_map": (word_map, word_map_numbers),
+    "recall_against_ef": (recall_against_ef, recall_against_ef_numbers),
+    "graph_walk": (graph_walk, graph_walk_numbers),
 }
+WORD_MAP = word_map()
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(name, part):
-    figure, library = FIGURES[name]
-    random = Random(part)
-    for _ in range(STATES // 4):
-        state = random_state(figure, random)
-        found = figure.evaluate(**state)
-        assert found == pytest.approx(library(state), rel=0, abs=1e-6), state
+def test_random_states_give_the_numbers_of_the_library(request, name):
+    check_states(request, *FIGURES[name])
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_start_state_gives_the_numbers_of_the_library(name):
-    figure, library = FIGURES[name]
+    make, library = FIGURES[name]
+    figure = make()
     state = {control.param: control.value for control in figure.controls}
     assert figure.evaluate() == pytest.approx(library(state), rel=0, abs=1e-12)
 
 
 def test_two_numbers_compared_by_euclid_are_the_distances_on_the_map():
     state = {"word": "matrix", "used": 2, "by": "Euclidean distance"}
-    numbers = FIGURES["word_map"][0].evaluate(**state)
+    numbers = WORD_MAP.evaluate(**state)
     x, y = VECTORS[WORDS.index("matrix")][:2]
     for word, vector in zip(WORDS, VECTORS, strict=True):
         assert numbers[word] == pytest.approx(np.hypot(vector[0] - x, vector[1] - y))
 
 
 def test_the_neighbours_on_the_map_are_not_those_of_all_numbers():
-    figure, _ = FIGURES["word_map"]
-    few = figure.evaluate(word="regression", used=2)
-    all_of_them = figure.evaluate(word="regression", used=16)
+    few = WORD_MAP.evaluate(word="regression", used=2)
+    all_of_them = WORD_MAP.evaluate(word="regression", used=16)
     assert {k for k in few if "nearest" in k} != {
         k for k in all_of_them if "nearest" in k
     }

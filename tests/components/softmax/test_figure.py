@@ -1,48 +1,68 @@
 """The specifications compute what the library computes."""
 
+import math
 import re
-from random import Random
 
 import numpy as np
 import pytest
+import torch
 
+from genai_lib.components.softmax import entropy, softmax
+from genai_lib.components.softmax.figure import NAMES, logits_and_temperature
+from genai_lib.live.distribution import LAST_STEP, MIDDLE_STEP, STEPS_PER_DECADE
 from genai_lib.live.specification import draw_panel
-from tests.live.reference import FIGURES, LIBRARY, random_state
-
-STATES = 200
-TOLERANCE = 1e-6
+from tests.live.states import check_states
 
 
-@pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(name, part):
-    figure, random = FIGURES[name], Random(part)
-    for _ in range(STATES // 4):
-        state = random_state(figure, random)
-        wanted = LIBRARY[name](state)
-        assert figure.evaluate(**state) == pytest.approx(
-            wanted, rel=0, abs=TOLERANCE
-        ), state
+def temperature_at(step):
+    if step == LAST_STEP:
+        return math.inf
+    return 10 ** ((step - MIDDLE_STEP) / STEPS_PER_DECADE) if step else 0.0
 
 
-@pytest.mark.parametrize("name", FIGURES)
+def logits_and_temperature_numbers(state):
+    logits = torch.tensor(
+        [state[f"logit_{name}"] for name in NAMES], dtype=torch.float64
+    )
+    theta = temperature_at(state["theta_step"])
+    weights = softmax(logits + state["shift"], temperature=theta)
+    three = softmax(logits[:3] + state["shift"], temperature=theta)
+    return {
+        **dict(zip(NAMES, weights.tolist(), strict=True)),
+        "entropy": entropy(weights).item(),
+        **{
+            f"{name} of three": weight
+            for name, weight in zip(NAMES[:3], three.tolist(), strict=True)
+        },
+    }
+
+
+NUMBERS = {"logits_and_temperature": logits_and_temperature_numbers}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_random_states_give_the_numbers_of_the_library(request, name):
+    check_states(request, logits_and_temperature, NUMBERS[name])
+
+
+@pytest.mark.parametrize("name", NUMBERS)
 def test_start_state_gives_the_numbers_of_the_library(name):
-    figure = FIGURES[name]
+    figure = logits_and_temperature()
     state = {control.param: control.value for control in figure.controls}
-    wanted = LIBRARY[name](state)
+    wanted = NUMBERS[name](state)
     assert figure.evaluate() == pytest.approx(wanted, rel=0, abs=1e-12)
 
 
 def test_all_logits_tied_stay_even_at_zero():
     logits = {f"logit_{name}": 1.3 for name in "ABCDE"}
-    figure = FIGURES["logits_and_temperature"]
+    figure = logits_and_temperature()
     numbers = figure.evaluate(theta_step=0, shift=-37, **logits)
     assert [numbers[name] for name in "ABCDE"] == [0.2] * 5
     assert numbers["A of three"] == pytest.approx(1 / 3, abs=1e-15)
 
 
 def test_a_nudge_at_zero_takes_all():
-    figure = FIGURES["logits_and_temperature"]
+    figure = logits_and_temperature()
     tied = figure.evaluate(theta_step=0, logit_A=1.0, logit_B=1.0)
     nudged = figure.evaluate(theta_step=0, logit_A=1.0, logit_B=1.1)
     assert (tied["A"], tied["B"]) == (0.5, 0.5)
@@ -50,18 +70,18 @@ def test_a_nudge_at_zero_takes_all():
 
 
 def test_infinity_is_exactly_even():
-    numbers = FIGURES["logits_and_temperature"].evaluate(theta_step=202, logit_E=5)
+    numbers = logits_and_temperature().evaluate(theta_step=202, logit_E=5)
     assert [numbers[name] for name in "ABCDE"] == [0.2] * 5
 
 
 def test_the_shift_moves_nothing():
-    figure = FIGURES["logits_and_temperature"]
+    figure = logits_and_temperature()
     assert figure.evaluate(shift=77) == pytest.approx(figure.evaluate(), abs=1e-12)
 
 
 def drawn_dot(**state):
     """Return the dot's place on the triangle as shares of A, B and C."""
-    figure = FIGURES["logits_and_temperature"]
+    figure = logits_and_temperature()
     values = {control.param: control.value for control in figure.controls} | state
     drawing = draw_panel(figure.panels[-1], values, width=340)
     number = r"(-?[\d.]+)"

@@ -1,12 +1,33 @@
 """The figure of the decoder-only chapter shows the stored expectations."""
 
+import json
+
 import pytest
 
 from genai_lib.data import load_documentation
 from genai_lib.genres.decoder_only.figure import next_character, stored, visible
 from genai_lib.genres.decoder_only.figure_pieces import CELLS, cells, options, words
+from genai_lib.genres.decoder_only.next_characters import PATH
 from genai_lib.live.specification import draw_panel, evaluate
-from tests.live.reference import next_character_numbers
+
+STORED = json.loads(PATH.read_text(encoding="utf-8"))
+
+
+def next_character_numbers(state):
+    entry = STORED[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][round(state["place"]) - 1]["options"]:
+        sign = visible(character)
+        for who, chance in zip(("GPT", "the 5-gram"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
+    for index, who in enumerate(("GPT", "5-gram")):
+        costs = [p["bits"][index] for p in entry["places"][: round(state["place"])]]
+        numbers[f"{who}, bits per character so far"] = sum(costs) / len(costs)
+    return numbers
+
+
+NUMBERS = {"next_character": next_character_numbers}
+
 
 FIGURE = next_character()
 PLACE, PASSAGE = FIGURE.controls

@@ -1,11 +1,50 @@
 """The figure of disentangled attention shows what the library computes."""
 
-from random import Random
+import math
 
 import pytest
+import torch
 
+from genai_lib.components.softmax import softmax
+from genai_lib.genres.disentangled_attention import (
+    content_to_position,
+    position_to_content,
+    relative_rows,
+)
+from genai_lib.genres.disentangled_attention import figure as disentangled_attention
 from genai_lib.genres.disentangled_attention.figure import TERMS, WORDS, three_terms
-from tests.live.reference import random_state, three_terms_numbers
+from tests.live.states import check_states
+
+
+def three_terms_numbers(state):
+    words, most = disentangled_attention.WORDS, disentangled_attention.MOST
+    query, key = (
+        torch.tensor([[[vectors[word] for word in words]]], dtype=torch.float64)
+        for vectors in (disentangled_attention.QUERIES, disentangled_attention.KEYS)
+    )
+    reach, places = round(state["reach"]), torch.arange(len(words))
+    table = torch.tensor([disentangled_attention.table()], dtype=torch.float64)
+    table = table[:, most - reach : most + reach]  # one row for each of -k to k - 1
+    rows = relative_rows(places, places, reach)
+    terms = {
+        "c2c": query @ key.mT,
+        "c2p": content_to_position(query, table, rows),
+        "p2c": position_to_content(key, table, rows),
+    }
+    on = sum(state[f"on_{term}"] for term in terms)
+    share = math.sqrt(query.shape[-1] * max(1, on))
+    maps = {name: x[0, 0] * state[f"on_{name}"] / share for name, x in terms.items()}
+    maps["weight"] = softmax(sum(maps.values()), dim=-1)
+    return {
+        f"{name}, {i} {left} to {j} {right}": scores[i - 1, j - 1].item()
+        for name, scores in maps.items()
+        for i, left in enumerate(words, 1)
+        for j, right in enumerate(words, 1)
+    }
+
+
+NUMBERS = {"three_terms": three_terms_numbers}
+
 
 FIGURE = three_terms()
 PLACES = list(enumerate(WORDS, 1))
@@ -17,13 +56,8 @@ def weights(numbers, query):
     return {key: numbers[f"{start}{key} {word}"] for key, word in PLACES}
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(part):
-    random = Random(part)
-    for _ in range(25):
-        state = random_state(FIGURE, random)
-        wanted = three_terms_numbers(state)
-        assert FIGURE.evaluate(**state) == pytest.approx(wanted, rel=0, abs=1e-9), state
+def test_random_states_give_the_numbers_of_the_library(request):
+    check_states(request, three_terms, three_terms_numbers, tolerance=1e-9)
 
 
 def test_the_start_state_is_the_one_described():

@@ -9,8 +9,22 @@ from genai_lib.genres.encoder_only.figure import (
     stored,
     visible,
 )
+from genai_lib.genres.encoder_only.figure import stored as hidden_places
 from genai_lib.live.specification import draw_panel
-from tests.live.reference import masked_character_numbers
+
+
+def masked_character_numbers(state):
+    entry = hidden_places()[state["passage"]]
+    numbers = {}
+    for character, *chances in entry["places"][round(state["place"]) - 1]:
+        sign = visible(character)
+        for who, chance in zip(("BERT", "GPT"), chances, strict=True):
+            numbers[f"‘{sign}’ by {who}"] = chance
+    return numbers
+
+
+NUMBERS = {"masked_character": masked_character_numbers}
+
 
 FIGURE = masked_character()
 PLACE, PASSAGE = FIGURE.controls

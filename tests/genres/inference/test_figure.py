@@ -1,6 +1,6 @@
 """The figure of the inference chapter shows what the library computes."""
 
-from random import Random
+from itertools import islice
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ import torch
 from genai_lib.data import load_documentation
 from genai_lib.genres.decoder_only.stored import load_small_gpt
 from genai_lib.genres.inference import Sampling
+from genai_lib.genres.inference import figure as inference
 from genai_lib.genres.inference.figure import (
     SHOWN,
     START_TOP_P,
@@ -17,7 +18,28 @@ from genai_lib.genres.inference.figure import (
     visible,
 )
 from genai_lib.genres.inference.stored import BEGINNINGS, make
-from tests.live.reference import next_tokens_numbers, random_state
+from tests.live.states import check_states, random_state
+
+
+def next_tokens_numbers(state):
+    row = inference.stored()[state["context"]]
+    logits = torch.tensor(list(row.values()), dtype=torch.float64)
+    theta = 10 ** (state["theta_step"] / inference.STEPS_PER_DECADE)
+    cuts = {"top_p": state["top_p"], "min_p": state["min_p"]}
+    cuts["top_k"] = int(state["top_k"])
+    before = Sampling(theta).probabilities(logits)
+    after = Sampling(theta, **cuts).probabilities(logits)
+    numbers = {}
+    tokens = zip(row, before.tolist(), after.tolist(), strict=True)
+    for token, old, new in islice(tokens, inference.SHOWN):  # the likeliest come first
+        name = f"‘{inference.visible(token)}’"
+        numbers |= {name: new} if new else {f"{name} is cut, it had": old}
+    kept = after > 0
+    return numbers | {"tokens kept": int(kept.sum()), "held": before[kept].sum().item()}
+
+
+NUMBERS = {"next_tokens": next_tokens_numbers}
+
 
 FIGURE = next_tokens()
 START = {control.param: control.value for control in FIGURE.controls}
@@ -27,16 +49,15 @@ def scores(logits):
     return torch.tensor(list(logits.values()), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_random_states_give_the_numbers_of_the_library(part):
-    random, most = Random(part), 0
-    for trial in range(50):
-        state = random_state(FIGURE, random)
-        if trial % 2:  # two cuts that let more through than is shown
-            state |= {"top_k": random.randint(SHOWN, 99), "min_p": 0}
-        wanted = next_tokens_numbers(state)
-        assert FIGURE.evaluate(**state) == pytest.approx(wanted, rel=0, abs=1e-6), state
-        most = max(most, wanted["tokens kept"])
+def draw(figure, random):
+    """Let the cuts let more through than is shown, half of the time."""
+    loose = {"top_k": random.randint(SHOWN, 99), "min_p": 0}
+    return random_state(figure, random) | random.choice([{}, loose])
+
+
+def test_random_states_give_the_numbers_of_the_library(request):
+    numbers = check_states(request, next_tokens, next_tokens_numbers, draw=draw)
+    most = max(one["tokens kept"] for one in numbers)
     assert most > SHOWN  # those that are not shown were counted as well
 
 

@@ -14,7 +14,7 @@ from genai_lib.reading.index.three_models import (
     three_models,
 )
 from genai_lib.website.figures import load_figure
-from tests.browser import ROOT, SITE, chromium, require_site, served
+from tests.browser import ROOT
 from tests.website.pages import PHONE, drag, visit
 
 PAGE = "chapters/index.html"
@@ -23,27 +23,18 @@ PLACE = f"{FIGURE} .genai-live-passages"
 PARTS = ("name", "note", "words")
 BEGINNINGS = list(stored()["samples"])
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
-
 
 @pytest.fixture(scope="module")
-def browser():
-    require_site()
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def address(browser):
-    with served(SITE) as base:
-        yield base + PAGE
+def opened(desk, address):
+    with visit(desk, address + PAGE, wait=PLACE) as seen:
+        yield seen
 
 
 @pytest.fixture
-def seen(browser, address):
-    with closing(browser.new_context()) as context:
-        with visit(context, address, wait=PLACE) as opened:
-            yield opened
+def seen(opened):
+    """Return the page with the figure as at the start."""
+    opened.page.locator(f"{FIGURE} button").click()
+    return opened
 
 
 def wanted(beginning, sample):
@@ -130,20 +121,21 @@ def test_keys_reach_every_draw_and_reset_returns(seen):
     assert found(seen.page) == wanted(BEGINNINGS[0], 1)
 
 
-def test_a_pause_is_announced_and_the_start_is_not(seen):
-    voice = seen.page.locator(f"{FIGURE} [aria-live=polite]")
-    seen.page.wait_for_timeout(1000)
-    assert voice.text_content() == ""
-    seen.page.locator(f"{FIGURE} select").select_option("2")
-    seen.page.wait_for_function(
-        "voice => voice.textContent", arg=voice.element_handle()
-    )
-    assert voice.text_content() == described(BEGINNINGS[2], 1)
+def test_a_pause_is_announced_and_the_start_is_not(desk, address):
+    with visit(desk, address + PAGE, wait=PLACE) as seen:
+        voice = seen.page.locator(f"{FIGURE} [aria-live=polite]")
+        seen.page.wait_for_timeout(1000)
+        assert voice.text_content() == ""
+        seen.page.locator(f"{FIGURE} select").select_option("2")
+        seen.page.wait_for_function(
+            "voice => voice.textContent", arg=voice.element_handle()
+        )
+        assert voice.text_content() == described(BEGINNINGS[2], 1)
 
 
 def test_without_scripts_the_start_is_one_picture(browser, address):
     context = browser.new_context(java_script_enabled=False)
-    with closing(context), visit(context, address, wait=None) as seen:
+    with closing(context), visit(context, address + PAGE, wait=None) as seen:
         figure = seen.page.query_selector(FIGURE)
         (image,) = figure.query_selector_all("img")
         assert image.is_visible()
@@ -154,7 +146,8 @@ def test_without_scripts_the_start_is_one_picture(browser, address):
 
 def test_on_a_phone_the_texts_stand_below_each_other(browser, address):
     context = browser.new_context(has_touch=True, is_mobile=True)
-    with closing(context), visit(context, address, wait=PLACE, viewport=PHONE) as seen:
+    url = address + PAGE
+    with closing(context), visit(context, url, wait=PLACE, viewport=PHONE) as seen:
         for beginning in range(len(BEGINNINGS)):
             seen.page.locator(f"{FIGURE} select").select_option(str(beginning))
             for _ in range(5):
