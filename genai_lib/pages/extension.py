@@ -37,6 +37,9 @@ CITATION_ROLE = re.compile(
 # narrow column must not part the sign from the number.
 TOLERANCE = re.compile(r"≈(±\d+(\.\d+)?%)? (?=[-\d])")
 
+CHAPTER = re.compile(r"^Chapter\s+(\S+?)(?:\.ipynb|\.md)?\s*$", re.MULTILINE)
+WEBSITE = ("live", "pages")
+
 
 def short_citation(entry: Entry) -> str:
     """Name an entry of the bibliography as the text does: "Guo et al. 2017".
@@ -99,6 +102,12 @@ class LedgerDirective(SphinxDirective):
         return f'<a href="{address}">{html.escape(words, quote=False)}</a>'
 
 
+def page_of(module: griffe.Module, parts: set[str]) -> str:
+    """Name the page of a module: its part, if that has one, "website" or "shared"."""
+    part = f"{module.path}.".split(".")[1]
+    return part if part in parts else "website" if part in WEBSITE else "shared"
+
+
 class LibraryDirective(SphinxDirective):
     """Place a part of the library on a page: ```{library-reference} components.
 
@@ -116,12 +125,10 @@ class LibraryDirective(SphinxDirective):
         documents = sorted(self.env.found_docs)
         self._topics = {name.rpartition("/")[2]: name for name in documents}
         folder = self.env.docname.rpartition("/")[0]
-        parts = {
-            name.rpartition("/")[2] for name in documents if name.startswith(folder)
-        }
+        parts = {name.removeprefix(f"{folder}/") for name in documents}
         found = []
         for module, names in reference.read_library(root).items():
-            if reference.area(module, parts) == self.arguments[0]:
+            if page_of(module, parts) == self.arguments[0]:
                 self._note(names)
                 found.append(reference.module_section(module, names, self._place))
         if not found:
@@ -151,7 +158,8 @@ class LibraryDirective(SphinxDirective):
         return found
 
     def _chapter(self, module: griffe.Module) -> nodes.Node | None:
-        name = reference.chapter(module) or self._topics.get(module.name)
+        named = CHAPTER.search(reference.text(module))
+        name = named[1] if named else self._topics.get(module.name)
         if name not in self.env.found_docs:
             return None
         return addnodes.pending_xref(

@@ -17,39 +17,26 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 from sphinx import addnodes
 
-WEBSITE = ("live", "pages")
 # Lines of a module's docstring that are for those who work on the book.
 ADDRESSES = re.compile(r"^(Chapter|Tests)\s+\S+\s*$\n?", re.MULTILINE)
-CHAPTER = re.compile(r"^Chapter\s+(\S+?)(?:\.ipynb|\.md)?\s*$", re.MULTILINE)
 REFERENCES = re.compile(r"^References\n((?:[ ]+.*\n?)+)", re.MULTILINE)
 REFERENCE = re.compile(r"^\s*\[(\d+)\]\s+", re.MULTILINE)
 NUMBER = re.compile(r"\[(\d+)(?:, [^\]]*)?\]")
 SESSION = re.compile(r"\n\n(?=>>> )")
 # Of Markdown what docstrings use, and no more: `*`, `_`, `[1]` and `<` are text.
 MARKDOWN = MarkdownIt("zero").enable(["code", "list", "backticks"])
-NODES = {
-    "paragraph": nodes.paragraph,
-    "bullet_list": nodes.bullet_list,
-    "ordered_list": nodes.enumerated_list,
-    "list_item": nodes.list_item,
-}
 
 Named = griffe.Object | griffe.Alias
-Library = dict[griffe.Module, list[Named]]
 
 
 @cache
-def read_library(root: Path, package: str = "genai_lib") -> Library:
+def read_library(
+    root: Path, package: str = "genai_lib"
+) -> dict[griffe.Module, list[Named]]:
     """Find every public name of a package once, where a reader would import it.
 
-    A package shows what its `__all__` lists; what it does not list stays in the
-    module that defines it.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that holds the package.
-    package : str, default="genai_lib"
+    `root` is the folder that holds the package. A package shows what its `__all__`
+    lists; what it does not list stays in the module that defines it.
 
     Returns
     -------
@@ -59,11 +46,12 @@ def read_library(root: Path, package: str = "genai_lib") -> Library:
     top = griffe.load(package, search_paths=[root], allow_inspection=False)
     found, shown = {}, set()
     for module in sorted(_modules(top), key=lambda module: module.path):
-        names = [one for one in _listed(module) if one.canonical_path not in shown]
-        shown |= {one.canonical_path for one in names}
-        names.sort(key=lambda one: (one.kind.value, one.name.lower()))
-        found[module] = names
-    return {module: names for module, names in found.items() if names}
+        names = {one.canonical_path: one for one in _listed(module)}
+        new = [one for path, one in names.items() if path not in shown]
+        if new:
+            found[module] = sorted(new, key=lambda one: (kind(one), one.name.lower()))
+        shown |= names.keys()
+    return found
 
 
 def _modules(module: griffe.Module) -> Iterator[griffe.Module]:
@@ -105,21 +93,9 @@ def kind(named: Named) -> str:
     return "method" if inside else named.kind.value
 
 
-def area(module: griffe.Module, parts: set[str]) -> str:
-    """Say on which page a module stands: that of its part, "website" or "shared"."""
-    part = f"{module.path}.".split(".")[1]
-    return part if part in parts else "website" if part in WEBSITE else "shared"
-
-
 def text(named: Named) -> str:
     """Return the docstring of a name, which may be empty."""
     return named.docstring.value if named.docstring else ""
-
-
-def chapter(module: griffe.Module) -> str:
-    """Return the path of the chapter that a module names, or nothing."""
-    found = CHAPTER.search(text(module))
-    return found[1] if found else ""
 
 
 def module_section(
@@ -128,7 +104,7 @@ def module_section(
     """Write a module: what it is for and its names, each with its place."""
     section = nodes.section(ids=[f"module-{module.path}"], names=[module.path])
     section += nodes.title("", "", nodes.literal("", module.path))
-    section += written(ADDRESSES.sub("", text(module)))
+    section += described(ADDRESSES.sub("", text(module)))
     section += [entry(name, place(name)) for name in names]
     return section
 
@@ -136,10 +112,8 @@ def module_section(
 def entry(named: Named, *place: nodes.Node) -> addnodes.desc:
     """Write one name: its signature, its docstring, its methods and its place."""
     found = addnodes.desc(domain="py", objtype=kind(named), classes=["py", kind(named)])
-    content = addnodes.desc_content()
-    content += [*described(named), *_references(named)]
-    content += [*map(entry, methods(named)), *place]
-    found += [signature(named), content]
+    inside = (*described(text(named)), *_references(named), *map(entry, methods(named)))
+    found += [signature(named), addnodes.desc_content("", *inside, *place)]
     return found
 
 
@@ -147,8 +121,8 @@ def signature(named: Named) -> addnodes.desc_signature:
     """Write a signature; its anchor is the name by which a reader imports it."""
     found = addnodes.desc_signature(ids=[named.path], fullname=named.name)
     if kind(named) in ("class", "property"):
-        words = (addnodes.desc_sig_keyword("", kind(named)), nodes.Text(" "))
-        found += addnodes.desc_annotation("", "", *words)
+        keyword = addnodes.desc_sig_keyword("", f"{kind(named)} ")
+        found += addnodes.desc_annotation("", "", keyword)
     found += addnodes.desc_name(named.name, named.name)
     if named.is_function or named.is_class:
         found += addnodes.desc_parameterlist("", "", *_parameters(named))
@@ -162,11 +136,10 @@ def signature(named: Named) -> addnodes.desc_signature:
 def parameters(named: Named) -> list[griffe.Parameter]:
     """Return what a function, a class or a method is called with."""
     if "NamedTuple" in map(str, getattr(named, "bases", ())):
-        fields = (one for one in named.members.values() if one.is_attribute)
         return [
             griffe.Parameter(one.name, annotation=one.annotation, default=one.value)
-            for one in fields
-            if one.annotation is not None and kind(one) == "data"
+            for one in named.members.values()
+            if kind(one) == "data" and one.annotation is not None
         ]
     bound = named.is_class or kind(named) == "method"
     return list(named.parameters)[bound and "staticmethod" not in named.labels :]
@@ -177,10 +150,9 @@ def _parameters(named: Named) -> Iterator[addnodes.desc_parameter]:
     kinds = griffe.ParameterKind
     stars = {kinds.var_positional: "*", kinds.var_keyword: "**"}
     found = parameters(named)
+    starred = any(one.kind is kinds.var_positional for one in found)
     for kind, group in groupby(found, key=lambda one: one.kind):
-        if kind is kinds.keyword_only and kinds.var_positional not in {
-            one.kind for one in found
-        }:
+        if kind is kinds.keyword_only and not starred:
             yield _parameter("*")
         for one in group:
             rest = "" if one.annotation is None else f": {one.annotation}"
@@ -196,15 +168,13 @@ def _parameter(name: str, rest: str = "") -> addnodes.desc_parameter:
     return addnodes.desc_parameter("", "", *inside, noemph=True)
 
 
-def described(named: Named) -> list[nodes.Node]:
+def described(docstring: str) -> list[nodes.Node]:
     """Write a docstring: its words first, then a field for each section."""
-    whole = text(named)
-    if "\nExamples\n---" not in whole:
+    if "\nExamples\n---" not in docstring:
         # A session needs no title of its own.
-        whole = SESSION.sub("\n\nExamples\n--------\n", whole, count=1)
+        docstring = SESSION.sub("\n\nExamples\n--------\n", docstring, count=1)
     words, fields = [], nodes.field_list()
-    parsed = griffe.Docstring(whole).parse("numpy", warnings=False)
-    for section in parsed:
+    for section in griffe.Docstring(docstring).parse("numpy", warnings=False):
         if section.kind is griffe.DocstringSectionKind.text:
             words += written(section.value)
             continue
@@ -229,35 +199,29 @@ def _section(section: griffe.DocstringSection) -> list[nodes.Node]:
 
 
 def _entries(entries: list[griffe.DocstringElement]) -> nodes.definition_list:
-    """Write parameters, results or errors; names that share a line share it again."""
+    """Write parameters, results or errors; names of which the same is said together."""
     found = nodes.definition_list()
-    for (words, said), group in groupby(entries, key=_words):
+    for (words, said, _), group in groupby(entries, key=_said):
         names = ", ".join(filter(None, (getattr(one, "name", "") for one in group)))
         term = nodes.term("", "", *([nodes.strong("", names)] if names else []))
-        if names and words:
-            term += nodes.Text(" : ")
-        term += inline(words)
+        term += nodes.Text(" : " if names and words else "")
+        term += [node for line in written(words) for node in line.children]
         inside = nodes.definition("", *written(said))
         found += nodes.definition_list_item("", term, inside)
     return found
 
 
-def _words(element: griffe.DocstringElement) -> tuple[str, str]:
+def _said(element: griffe.DocstringElement) -> tuple[str, str, int]:
     words = "" if element.annotation is None else str(element.annotation)
     if (default := getattr(element, "value", None)) is not None:
         words += f", default={default}"
-    return words, element.description
+    unnamed = 0 if getattr(element, "name", "") else id(element)
+    return words, element.description, unnamed
 
 
 def written(words: str) -> list[nodes.Node]:
     """Write paragraphs, lists and indented code whose backticks mark code."""
     return [_node(one) for one in SyntaxTreeNode(MARKDOWN.parse(words)).children]
-
-
-def inline(words: str) -> list[nodes.Node]:
-    """Write one line whose backticks mark code."""
-    (line,) = SyntaxTreeNode(MARKDOWN.parseInline(words)).children
-    return [_node(one) for one in line.children]
 
 
 def _node(tree: SyntaxTreeNode) -> nodes.Node:
@@ -269,7 +233,9 @@ def _node(tree: SyntaxTreeNode) -> nodes.Node:
         lines = tree.content.rstrip()
         return nodes.literal_block(lines, lines, language="text")
     inside = tree.children[0].children if tree.type == "paragraph" else tree.children
-    return NODES[tree.type]("", *map(_node, inside))
+    # Docutils names its nodes likewise, but for this one.
+    name = tree.type.replace("ordered_list", "enumerated_list")
+    return getattr(nodes, name)("", *map(_node, inside))
 
 
 def _references(named: Named) -> Iterator[nodes.Node]:
