@@ -1,8 +1,6 @@
-"""Write the public names of the library as the nodes of Sphinx pages.
+"""Write the public names of the library, read by griffe, as the nodes of Sphinx pages.
 
 Tests    tests/pages/test_reference.py
-
-Griffe reads the files of the library without importing them.
 """
 
 import re
@@ -150,7 +148,7 @@ def _parameters(named: Named) -> Iterator[addnodes.desc_parameter]:
     kinds = griffe.ParameterKind
     stars = {kinds.var_positional: "*", kinds.var_keyword: "**"}
     found = parameters(named)
-    starred = any(one.kind is kinds.var_positional for one in found)
+    starred = "*" in {stars.get(one.kind) for one in found}
     for kind, group in groupby(found, key=lambda one: one.kind):
         if kind is kinds.keyword_only and not starred:
             yield _parameter("*")
@@ -235,12 +233,14 @@ def _node(tree: SyntaxTreeNode) -> nodes.Node:
     inside = tree.children[0].children if tree.type == "paragraph" else tree.children
     # Docutils names its nodes likewise, but for this one.
     name = tree.type.replace("ordered_list", "enumerated_list")
-    return getattr(nodes, name)("", *map(_node, inside))
+    found = getattr(nodes, name)()
+    found += map(_node, inside)
+    return found
 
 
 def _references(named: Named) -> Iterator[nodes.Node]:
     """Write in full what the numbers in a docstring refer to in its own file."""
-    file = named.final_target.module if named.is_alias else named.module
+    file = (named.final_target if named.is_alias else named).module
     found = REFERENCES.search(f"{text(file)}\n")
     pieces = REFERENCE.split(found[1])[1:] if found else []
     known = dict(zip(pieces[::2], pieces[1::2], strict=True))
