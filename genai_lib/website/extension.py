@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import griffe
 from docutils import nodes
 from docutils.parsers.rst import directives
 from pybtex.database import Entry, parse_file
@@ -21,9 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
-from genai_lib.website import ledger, tables
-from genai_lib.website.library import Module, Name, read_library
-from genai_lib.website.reference import areas, module_section
+from genai_lib.website import ledger, reference, tables
 from genai_lib.website.repository import find_repository
 
 HERE = Path(__file__).parent
@@ -36,7 +35,9 @@ CITATION_ROLE = re.compile(
 )
 # A narrow column must not part the sign from its number.
 SIGN = re.compile(r"≈ (?=[-\d])")
-PAGE_OF_PART = re.compile(r"^chapters/(?P<part>\w+)/", re.MULTILINE)
+
+CHAPTER = re.compile(r"^Chapter\s+(\S+?)(?:\.ipynb|\.md)?\s*$", re.MULTILINE)
+WEBSITE = ("live", "website", "reading")
 
 
 def short_citation(entry: Entry) -> str:
@@ -100,46 +101,64 @@ class LedgerDirective(SphinxDirective):
         return f'<a href="{address}">{html.escape(words, quote=False)}</a>'
 
 
+def page_of(module: griffe.Module, parts: set[str]) -> str:
+    """Name the page of a module: its part, if that has one, "website" or "shared"."""
+    part = f"{module.path}.".split(".")[1]
+    return part if part in parts else "website" if part in WEBSITE else "shared"
+
+
 class LibraryDirective(SphinxDirective):
-    """Place the reference of the library on a page: ```{library-reference}."""
+    """Place a part of the library on a page: ```{library-reference} components.
+
+    A part is a folder of the library with a page of its own beside this one.
+    "website" is what builds these pages, "shared" is all the rest.
+    """
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Insert a section for each part, made anew in every build."""
+        """Insert a section for each module, made anew in every build."""
         self.env.note_reread()
         root = Path(self.env.srcdir)
         self._repository = find_repository(root)
         documents = sorted(self.env.found_docs)
         self._topics = {name.rpartition("/")[2]: name for name in documents}
-        parts = PAGE_OF_PART.findall("\n".join(documents))
+        folder = self.env.docname.rpartition("/")[0]
+        parts = {name.removeprefix(f"{folder}/") for name in documents}
         found = []
-        for title, modules in areas(read_library(root), parts).items():
-            section = nodes.section(ids=[nodes.make_id(f"area-{title}")])
-            section += nodes.title(title, title)
-            for module in modules:
-                section += module_section(module, self._source, self._chapter)
-                self._note(module)
-            found.append(section)
+        for module, names in reference.read_library(root).items():
+            if page_of(module, parts) == self.arguments[0]:
+                self._note(names)
+                found.append(reference.module_section(module, names, self._place))
+        if not found:
+            raise self.error(f"library-reference: {self.arguments[0]!r} has no names")
         return found
 
-    def _note(self, module: Module) -> None:
-        """Let the search and the index of the website find the names of a module."""
+    def _note(self, names: list[reference.Named]) -> None:
+        """Let the search and the index of the website find names."""
         domain = self.env.get_domain("py")
-        for name in module.names:
-            for one in (name, *name.methods):
-                identifier = f"{module.name}.{one.name}"
-                domain.note_object(identifier, one.kind, identifier)
+        for one in names:
+            domain.note_object(one.path, reference.kind(one), one.path)
+            self._note(reference.methods(one))
 
-    def _source(self, name: Name) -> nodes.Node:
-        first, last = name.lines
-        words = f"{name.path}, line {first}"
-        if self._repository is None:
-            return nodes.inline(words, words)
-        address, branch = self._repository
-        place = f"{address}/blob/{branch}/{name.path}#L{first}-L{last}"
-        return nodes.reference(words, words, refuri=place)
+    def _place(self, named: reference.Named) -> nodes.paragraph:
+        """Say where a name is taught and where its source stands."""
+        found = nodes.paragraph("", "", classes=["genai-place"])
+        if link := self._chapter(named.parent):
+            found += [nodes.Text("Chapter: "), link, nodes.Text(" · ")]
+        path = named.filepath.relative_to(self.env.srcdir).as_posix()
+        words = f"{path}, line {named.lineno}"
+        source = nodes.inline(words, words)
+        if self._repository is not None:
+            address, branch = self._repository
+            place = f"{address}/blob/{branch}/{path}#L{named.lineno}-L{named.endlineno}"
+            source = nodes.reference(words, words, refuri=place)
+        found += [nodes.Text("Source: "), source]
+        return found
 
-    def _chapter(self, module: Module) -> nodes.Node | None:
-        name = module.chapter or self._topics.get(module.name.rpartition(".")[2], "")
+    def _chapter(self, module: griffe.Module) -> nodes.Node | None:
+        named = CHAPTER.search(reference.text(module))
+        name = named[1] if named else self._topics.get(module.name)
         if name not in self.env.found_docs:
             return None
         return addnodes.pending_xref(

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from pybtex.database import parse_file, parse_string
 
 from genai_lib.website import extension
-from genai_lib.website.library import read_library
+from genai_lib.website.reference import methods, read_library
 from tests.browser import ROOT, SITE
 
 READING = SITE / "chapters" / "reading"
@@ -55,8 +55,8 @@ def test_the_reference_pages_need_no_torch():
         "import sys; sys.modules['torch'] = None; "
         "import genai_lib.website.extension; "
         "from pathlib import Path; "
-        "from genai_lib.pages import ledger, library; "
-        "ledger.read_chapters(Path('.')); library.read_library(Path('.'))"
+        "from genai_lib.pages import ledger, reference; "
+        "ledger.read_chapters(Path('.')); reference.read_library(Path('.'))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
@@ -102,22 +102,61 @@ def test_style_and_script_are_written_anew(tmp_path):
         assert (folder / name).read_bytes() == (extension.HERE / name).read_bytes()
 
 
-def test_the_reference_has_an_anchor_for_every_name(built):
-    anchors = {node["id"] for node in built("api").select("dt.sig[id]")}
-    wanted = {
-        f"{module.name}.{one.name}"
-        for module in read_library(ROOT)
-        for name in module.names
-        for one in (name, *name.methods)
+def test_a_module_stands_on_the_page_of_its_part():
+    parts = {"components", "classes"}
+    found = {
+        path: extension.page_of(SimpleNamespace(path=path), parts)
+        for path in (
+            *("genai_lib", "genai_lib.training", "genai_lib.genres.gato"),
+            *("genai_lib.classes.diffusion", "genai_lib.live.figure"),
+        )
     }
-    assert anchors == wanted
+    assert list(found.values()) == ["shared", "shared", "shared", "classes", "website"]
+
+
+def pages_of_the_reference():
+    return sorted(path.stem for path in (READING / "api").glob("*.html"))
+
+
+def test_the_reference_has_one_anchor_for_every_name(built):
+    found = [
+        node["id"]
+        for page in pages_of_the_reference()
+        for node in built(f"api/{page}").select("dt.sig[id]")
+    ]
+    wanted = [
+        one.path
+        for names in read_library(ROOT).values()
+        for name in names
+        for one in (name, *methods(name))
+    ]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_every_part_has_a_page_of_its_own(built):
+    packages = (ROOT / "genai_lib").glob("*/*/__init__.py")
+    parts = {path.parent.parent.name for path in packages}
+
+    assert {"components", "genres"} <= parts
+    assert {*pages_of_the_reference()} == parts | {"shared", "website"}
+
+
+def test_the_reference_begins_with_ten_names_and_leads_to_all_pages(built):
+    article = built("api").find("article")
+    links = [a["href"] for a in article.select("section a.reference.internal")]
+
+    names = [link for link in links if "#genai_lib." in link]
+    assert len(set(names)) == len(names) == 10
+    assert {f"api/{page}.html" for page in pages_of_the_reference()} <= {*links}
+    assert links.index(names[-1]) < links.index("api/components.html")
 
 
 def test_the_reference_links_to_chapters(built):
-    entry = built("api").find(id="genai_lib.components.softmax.softmax").parent
+    softmax = "genai_lib.components.softmax.softmax"
+    entry = built("api/components").find(id=softmax).parent
     links = [a["href"] for a in entry.select(".genai-place a")]
 
-    assert "../components/softmax.html" in links
+    assert "../../components/softmax.html" in links
     assert re.search(
         r"genai_lib/components/softmax/normalizer\.py, line \d+", entry.get_text()
     )

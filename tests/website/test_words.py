@@ -6,13 +6,12 @@ from collections import Counter
 
 import pytest
 
-from genai_lib.website.library import read_library
+from genai_lib.website.reference import methods, parameters, read_library
 from tests.book.library_rules import PARTS
 from tests.browser import ROOT
 
 READING = ROOT / "chapters" / "reading"
 TABLE = "## Symbols and names"
-NAME = re.compile(r"^[*]*([A-Za-z]\w*)")
 TERM = re.compile(r"^(?=\S)(.+)$\n(?=    \S)", re.MULTILINE)
 
 
@@ -25,18 +24,27 @@ def table_names(page):
 
 def parameter_names(modules):
     """Return for every public function and method the set of its parameters."""
-    found = []
-    for module in modules:
-        for name in module.names:
-            for one in (name, *name.methods):
-                names = map(NAME.match, one.parameters)
-                found.append({match[1] for match in names if match})
-    return found
+    return [
+        {parameter.name for parameter in parameters(one)}
+        for names in modules.values()
+        for name in names
+        for one in (name, *methods(name))
+        if one.is_function or (one.is_class and not inherits(one))
+    ]
+
+
+def inherits(one):
+    """Say whether a class is made from what another class is made from."""
+    return "__init__" not in one.members and "NamedTuple" not in map(str, one.bases)
+
+
+def part(module):
+    return module.path.split(".")[1]
 
 
 def unnamed(page, modules):
     """Return the parameters that two functions of the parts share and no row names."""
-    of_parts = [m for m in modules if m.name.split(".")[1] in PARTS]
+    of_parts = {m: found for m, found in modules.items() if part(m) in PARTS}
     counts = Counter(name for names in parameter_names(of_parts) for name in names)
     shared = {name for name, count in counts.items() if count > 1}
     return sorted(shared - set(table_names(page)))

@@ -25,7 +25,9 @@ from torch import Tensor
 
 from genai_lib.checks import check_positive, describe
 
-EQUALS, STEPS, END = 10, 11, 12
+EQUALS = 10
+STEPS = 11
+END = 12
 SYMBOLS = "0123456789=:."
 
 
