@@ -1,6 +1,6 @@
 """Write the public names of the library, read by griffe, as the nodes of Sphinx pages.
 
-Tests    tests/pages/test_reference.py
+Tests    tests/website/test_reference.py
 """
 
 import re

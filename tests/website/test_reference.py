@@ -334,7 +334,8 @@ def test_backticks_become_code():
 def test_nothing_is_imported():
     code = (
         "import sys; sys.modules['torch'] = None; from pathlib import Path; "
-        "from genai_lib.website.reference import read_library; read_library(Path('.')); "
+        "from genai_lib.website.reference import read_library; "
+        "read_library(Path('.')); "
         "assert 'genai_lib.training' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
