@@ -56,7 +56,7 @@ def test_scripted_expert_balances_the_real_cart_pole():
     worlds = [Named(make_cart_pole(), "state") for _ in range(3)]
     rollouts = play(worlds, [7, 8, 9], lambda v, _: [balance(x["state"]) for x in v])
     assert [r.total for r in rollouts] == [500.0] * 3
-    assert worlds[0].world.spec.id == "CartPole-v1"
+    assert worlds[0].env.spec.id == "CartPole-v1"
 
 
 def test_on_the_grid_the_expert_takes_a_shortest_way():

@@ -15,8 +15,10 @@ from genai_lib.genres.gato.demonstrations import (
     windows,
 )
 from genai_lib.genres.gato.evaluate import bits_per_character, write_captions
+from genai_lib.genres.gato.experts import balance, run_after, walk
+from genai_lib.genres.gato.interface import Named
 from genai_lib.genres.gato.model import Gato, PatchEmbedding, masked_loss
-from genai_lib.genres.gato.playing import Named, Player, Rollout, play
+from genai_lib.genres.gato.playing import Player, Rollout, play
 from genai_lib.genres.gato.sequences import PATCH, Tokens, join, plain_tokens, stack
 from genai_lib.genres.gato.serialization import (
     Episode,
@@ -49,11 +51,8 @@ from genai_lib.genres.gato.worlds import (
     GRID,
     Corridor,
     GridWorld,
-    balance,
     make_cart_pole,
     moved,
-    run_after,
-    walk,
 )
 
 __all__ = [

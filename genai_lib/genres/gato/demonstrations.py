@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import check_positive
+from genai_lib.genres.gato.experts import balance, run_after, walk
 from genai_lib.genres.gato.playing import play
 from genai_lib.genres.gato.sequences import Tokens, join
 from genai_lib.genres.gato.serialization import Episode
@@ -23,10 +24,7 @@ from genai_lib.genres.gato.worlds import (
     GRID,
     Corridor,
     GridWorld,
-    balance,
     make_cart_pole,
-    run_after,
-    walk,
 )
 
 NAMES = ("zero", "one", "two", "three", "four")

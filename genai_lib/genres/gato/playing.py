@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import check_positive
-from genai_lib.genres.gato.model import Gato
+from genai_lib.genres.gato.interface import whole_number
+from genai_lib.genres.gato.model import Gato, likeliest
 from genai_lib.genres.gato.sequences import Tokens, action_tokens, join, plain_tokens
 from genai_lib.genres.gato.serialization import Episode, serialize_episode
 from genai_lib.genres.gato.specification import Discrete, Task, Vocabulary
@@ -50,6 +51,8 @@ class Rollout:
 
 def gather(views: Sequence[Mapping]) -> dict[str, Tensor]:
     """Put views under one another; a single number gets a name of its own."""
+    if not len(views):
+        raise ValueError("views: at least one is needed")
     return {
         name: torch.as_tensor(np.stack([np.asarray(view[name]) for view in views]))
         for name in views[0]
@@ -61,8 +64,9 @@ def play(worlds: Sequence, seeds: Sequence[int], choose: Callable) -> list[Rollo
 
     Parameters
     ----------
-    worlds : sequence of N objects with `reset` and `step`, as in gymnasium
-        What is seen is a dict; a world that shows one array needs `Named`.
+    worlds : sequence of N gymnasium.Env
+        All different. What is seen is a dict; a world that shows one array needs
+        `Named`.
     seeds : sequence of N int
         One for each world.
     choose : function of (views, rows)
@@ -72,19 +76,27 @@ def play(worlds: Sequence, seeds: Sequence[int], choose: Callable) -> list[Rollo
     Returns
     -------
     list of N Rollout
+
+    Raises
+    ------
+    ValueError
+        If worlds, seeds or actions are not equally many, one world stands twice, or
+        an action is not a whole number.
     """
-    if len(worlds) != len(seeds) or not worlds:
-        raise ValueError(f"{len(worlds)} worlds need as many seeds, not {len(seeds)}")
+    _check_worlds(worlds, seeds)
+    seeds = [whole_number("seed", seed) for seed in seeds]
     views = [w.reset(seed=s)[0] for w, s in zip(worlds, seeds, strict=True)]
     rollouts = [Rollout() for _ in worlds]
     alive, rows = list(range(len(worlds))), None
     while alive:
-        actions = choose([views[i] for i in alive], rows)
-        rows = []
+        actions = list(choose([views[i] for i in alive], rows))
+        if len(actions) != len(alive):
+            raise ValueError(f"choose gave {len(actions)} actions for {len(alive)}")
+        actions, rows = [whole_number("action", action) for action in actions], []
         for place, (i, action) in enumerate(zip(alive, actions, strict=True)):
             rollouts[i].views.append(views[i])
-            rollouts[i].actions.append(int(action))
-            views[i], reward, ended, cut, _ = worlds[i].step(int(action))
+            rollouts[i].actions.append(action)
+            views[i], reward, ended, cut, _ = worlds[i].step(action)
             rollouts[i].rewards.append(float(reward))
             if not (ended or cut):
                 rows.append(place)
@@ -92,25 +104,17 @@ def play(worlds: Sequence, seeds: Sequence[int], choose: Callable) -> list[Rollo
     return rollouts
 
 
-class Named:
-    """A world of gymnasium whose one array gets the name that a task gives it."""
-
-    def __init__(self, world, name: str) -> None:
-        self.world, self.name = world, name
-
-    def reset(self, seed: int) -> tuple[dict, dict]:
-        """Begin an episode."""
-        view, info = self.world.reset(seed=seed)
-        return {self.name: view}, info
-
-    def step(self, action: int) -> tuple[dict, float, bool, bool, dict]:
-        """Act once."""
-        view, *rest = self.world.step(action)
-        return {self.name: view}, *rest
+def _check_worlds(worlds: Sequence, seeds: Sequence[int]) -> None:
+    if len(worlds) != len(seeds) or not len(worlds):
+        raise ValueError(f"{len(worlds)} worlds need as many seeds, not {len(seeds)}")
+    if len({id(world) for world in worlds}) < len(worlds):
+        raise ValueError("worlds: one of them stands twice, each needs its own")
 
 
 class Player:
     """The network as an agent: it remembers a few steps and takes the likeliest action.
+
+    Each `play` begins anew, in any number of worlds.
 
     Parameters
     ----------
@@ -140,32 +144,42 @@ class Player:
         self.model, self.words, self.history = model, words, history
         self.sight = Task(task.name, task.observations)
         self.options = action.options
-        self.prompt, self.past = prompt, []
+        self.prompt = prompt
+        self.shown, self.past = [], []  # of the worlds that still play
 
     @torch.no_grad()
     def __call__(self, views: Sequence[Mapping], rows: Sequence[int] | None) -> Tensor:
-        """Return an action for each view (N,)."""
+        """Return an action for each view (N,).
+
+        Raises
+        ------
+        ValueError
+            If the prompts are not as many as the worlds, or the logits are not finite.
+        """
         count = len(views)
-        if rows is not None:
+        if rows is None:
+            self.shown, self.past = self._prompts(count), []
+        else:
+            self.shown = [piece[rows] for piece in self.shown]
             self.past = [step[rows] for step in self.past]
-            if self.prompt is not None and self.prompt.ids.ndim == 2:
-                self.prompt = self.prompt[rows]
         # The worlds stand in for the time steps of one long episode.
         seen = serialize_episode(Episode(gather(views), {}), self.sight, self.words)
         seen = seen.map(lambda x: x.unflatten(0, (count, -1)))
-        pieces = [*self._shown(count), *self.past, seen]
         device = self.model.local.weight.device
-        logits = self.model.after(join(*pieces, dim=1).to(device))
-        actions = logits[:, : self.options].argmax(dim=-1).cpu()
+        pieces = join(*self.shown, *self.past, seen, dim=1)
+        logits = self.model.after(pieces.to(device))
+        actions = likeliest(logits, self.options).cpu()
         self._remember(seen, actions)
         return actions
 
-    def _shown(self, count: int) -> list[Tokens]:
+    def _prompts(self, count: int) -> list[Tokens]:
         if self.prompt is None:
             return []
-        if self.prompt.ids.ndim == 2:
-            return [self.prompt]
-        return [self.prompt.map(lambda x: x.expand(count, *x.shape))]
+        if self.prompt.ids.ndim == 1:
+            return [self.prompt.map(lambda x: x.expand(count, *x.shape))]
+        if len(self.prompt) != count:
+            raise ValueError(f"prompt has {len(self.prompt)} rows for {count} worlds")
+        return [self.prompt]
 
     def _remember(self, seen: Tokens, actions: Tensor) -> None:
         done = action_tokens(plain_tokens(actions[:, None]))

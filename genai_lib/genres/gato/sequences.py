@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from genai_lib.checks import describe
+
 PATCH = -1  # stands where a patch has its place
 PLACES = 128  # into so many intervals a side of a picture is cut
 NO_STEP, ACTION, FIRST = 0, 1, 2  # local positions: outside, all actions, observations
@@ -36,6 +38,8 @@ class Tokens:
         Normalised patches; zeros elsewhere.
     places : int64 Tensor of shape (T, 2, 2)
         First and last interval, of 128, that a patch covers below and beside others.
+
+    Padding is outside of a time step and not learned; see `is_padding`.
     """
 
     ids: Tensor
@@ -63,6 +67,11 @@ def join(*pieces: Tokens, dim: int = 0) -> Tokens:
     """Put sequences one after the other; with dim=1 those of a batch.
 
     Where only some have patches, the pixels of the others become zeros.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or patches differ in size.
     """
     wide = _widened(pieces)
     return Tokens(
@@ -71,10 +80,24 @@ def join(*pieces: Tokens, dim: int = 0) -> Tokens:
 
 
 def stack(sequences: Sequence[Tokens]) -> Tokens:
-    """Make a batch of any sequences; shorter ones end in zeros that nobody learns."""
+    """Make a batch of any sequences (T,); shorter ones end in padding, all zeros.
+
+    Raises
+    ------
+    ValueError
+        If there are none, one is a batch, or patches differ in size.
+    """
+    for sequence in sequences:
+        if sequence.ids.ndim != 1:
+            raise ValueError(f"ids={describe(sequence.ids)} must have shape (T,)")
     wide = _widened(sequences)
     columns = ([getattr(s, f.name) for s in wide] for f in fields(Tokens))
     return Tokens(*(pad_sequence(column, batch_first=True) for column in columns))
+
+
+def is_padding(sequences: Tokens) -> Tensor:
+    """Tell the padding of `stack` from tokens; bool of the shape of `ids`."""
+    return (sequences.local == NO_STEP) & ~sequences.learned
 
 
 def plain_tokens(ids: Tensor) -> Tokens:
@@ -97,10 +120,17 @@ def action_tokens(tokens: Tokens) -> Tokens:
 
 def _widened(pieces: Sequence[Tokens]) -> list[Tokens]:
     """Give those without patches pixels of the others' size: zeros."""
-    size = max(piece.pixels.shape[-1] for piece in pieces)
+    if not pieces:
+        raise ValueError("sequences: at least one is needed")
+    sizes = {piece.pixels.shape[-1] for piece in pieces} - {0}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"pixels: patches of {' and of '.join(map(str, sorted(sizes)))} numbers "
+            "cannot stand in one sequence or batch"
+        )
     return [
-        replace(p, pixels=p.pixels.new_zeros(*p.ids.shape, size))
-        if p.pixels.shape[-1] < size
+        replace(p, pixels=p.pixels.new_zeros(*p.ids.shape, *sizes))
+        if sizes and not p.pixels.shape[-1]
         else p
         for p in pieces
     ]

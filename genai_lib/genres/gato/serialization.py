@@ -15,9 +15,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from genai_lib.checks import check_positive, describe
 from genai_lib.components.tokens import patchify
 from genai_lib.genres.gato.sequences import (
     FIRST,
@@ -47,6 +49,8 @@ class Episode:
 
 def serialize_text(text: str, words: Vocabulary, context: int | None = None) -> Tokens:
     """Write plain text: it has no time steps, and all of it is to be predicted."""
+    if not isinstance(text, str):
+        raise ValueError(f"text={describe(text)} must be a text")
     return _checked(plain_tokens(words.characters.encode(text)), context)
 
 
@@ -74,10 +78,12 @@ def serialize_episode(
     Raises
     ------
     ValueError
-        If a part is missing or unknown, has a wrong size or a value outside its
-        specification, the parts have different numbers of steps, or the sequence is
-        longer than `context`.
+        If a part is missing or unknown, is no tensor or list, has a wrong size or a
+        value outside its specification, the parts have different numbers of steps, or
+        the sequence is longer than `context`.
     """
+    if not isinstance(episode, Episode):
+        raise ValueError(f"episode={describe(episode)} must be an Episode")
     steps = _steps(episode, task)
     whole = [*task.observations.values(), *task.actions.values()]
     if any(isinstance(part, Text) for part in whole) and steps > 1:
@@ -150,19 +156,37 @@ def _steps(episode: Episode, task: Task) -> int:
     lengths = {}
     for kind in ("observations", "actions"):
         given, wanted = getattr(episode, kind), getattr(task, kind)
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{kind}={describe(given)} must be a dict of the parts")
         if given.keys() != wanted.keys():
             raise ValueError(
-                f"{kind}={sorted(given)} must be those of task {task.name!r}: "
-                f"{sorted(wanted)}"
+                f"{kind}={sorted(map(str, given))} must be those of task "
+                f"{task.name!r}: {sorted(wanted)}"
             )
-        lengths |= {name: len(values) for name, values in given.items()}
+        lengths |= {name: _length(name, values) for name, values in given.items()}
     steps = set(lengths.values())
     if len(steps) != 1 or 0 in steps:
         raise ValueError(f"all parts must have equally many time steps, got {lengths}")
     return steps.pop()
 
 
+def _length(name: str, values: object) -> int:
+    """Count the time steps of one part."""
+    if isinstance(values, Tensor | np.ndarray):
+        shaped = values.ndim > 0
+    else:
+        shaped = isinstance(values, list | tuple)
+    if not shaped:
+        raise ValueError(
+            f"{name}={describe(values)} must have one entry for each time step: a "
+            "tensor, or a list"
+        )
+    return len(values)
+
+
 def _checked(tokens: Tokens, context: int | None) -> Tokens:
+    if context is not None:
+        check_positive(context=context)
     if context is not None and len(tokens) > context:
         raise ValueError(
             f"the sequence has {len(tokens)} tokens, more than context={context}: "
