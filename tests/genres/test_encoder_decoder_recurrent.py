@@ -129,7 +129,7 @@ def test_broken_weights_write_nothing(kind, value):
     for write in (
         lambda: answer(model, SOURCE, 4),
         lambda: exact_matches(model, SOURCE, target),
-        lambda: beam_search(model.given(SOURCE[:1]), torch.zeros(1, 1).long(), 3, 2),
+        lambda: beam_search(model.given(SOURCE[:1]), torch.tensor([0]), 3, 2),
         lambda: model.given(SOURCE)(target),
     ):
         with pytest.raises(ValueError, match="logits hold NaN or infinity"):

@@ -57,14 +57,14 @@ def smoothed_cross_entropy(
         If a shape is wrong, a token is unknown, or all of them are pads.
     """
     _check_target(logits, target)
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing={smoothing} must be at least 0 and below 1")
     real = target != pad_token
     if not real.any():
         raise ValueError(
             f"target={describe(target)} has no token but pads, pad_token={pad_token}: "
             "there is nothing to average over"
         )
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing={smoothing} must be at least 0 and below 1")
     logs = logits.log_softmax(dim=-1)
     label = -logs.gather(-1, target[..., None])[..., 0]  # (B, T)
     losses = (1 - smoothing) * label
