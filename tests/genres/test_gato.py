@@ -15,7 +15,6 @@ from genai_lib.data import Characters
 from genai_lib.genres.decoder_only import GPTConfig
 from genai_lib.genres.gato import (
     BINS,
-    PATCH,
     Bounded,
     Continuous,
     Discrete,
@@ -28,10 +27,8 @@ from genai_lib.genres.gato import (
     bin_edges,
     bounded_to_tokens,
     continuous_to_tokens,
-    join,
     masked_loss,
     normalise_patches,
-    plain_tokens,
     serialize_episode,
     serialize_text,
     squeeze,
@@ -40,6 +37,7 @@ from genai_lib.genres.gato import (
     tokens_to_continuous,
     unsqueeze,
 )
+from genai_lib.genres.gato.sequences import PATCH, join, plain_tokens
 
 WORDS = Vocabulary(Characters.of("abcdefghij"))
 V, BAR = 10, 10 + 1024

@@ -1,4 +1,4 @@
-"""The worlds are environments of gymnasium, and what acts in them begins anew."""
+"""The environments are environments of gymnasium, and what acts in them begins anew."""
 
 import copy
 import pickle
@@ -22,19 +22,19 @@ from genai_lib.genres.gato import (
     Corridor,
     Gato,
     GridWorld,
-    Named,
-    Player,
+    NamedObservation,
+    Policy,
     Vocabulary,
     caption_episodes,
     corridor_episodes,
     grid_episodes,
     make_cart_pole,
-    moved,
-    play,
+    rollout,
     serialize_episode,
     stack,
     write_captions,
 )
+from genai_lib.genres.gato.environments import moved
 from genai_lib.genres.gato.model import likeliest
 
 WORDS = Vocabulary(Characters.of("\nabcdefghijklmnopqrstuvwxyz"))
@@ -47,7 +47,7 @@ MAKERS = {
 }
 # Where the goal is, from its start on, with seeds 0 to 4.
 GOALS = ("100000133", "000000100", "100000100", "111113333", "311110100")
-worlds = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+environments = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 def generator(seed=0):
@@ -60,7 +60,7 @@ def network():
     return Gato(config, pixels=16, scheme=RotaryPositions(8)).eval()
 
 
-@worlds
+@environments
 def test_gymnasium_finds_nothing_to_complain_about(make):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -69,22 +69,22 @@ def test_gymnasium_finds_nothing_to_complain_about(make):
 
 
 def test_a_named_world_is_one_too():
-    world = Named(make_cart_pole(), "state")
+    environment = NamedObservation(make_cart_pole(), "state")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of CartPole's infinite bounds
-        check_env(world, skip_render_check=True)
-    seen, _ = world.reset(seed=0, options={"low": -0.1, "high": 0.1})
-    assert seen in world.observation_space and list(seen) == ["state"]
-    assert world.step(np.int64(1))[0] in world.observation_space
-    assert world.env.spec.id == "CartPole-v1"
+        check_env(environment, skip_render_check=True)
+    seen, _ = environment.reset(seed=0, options={"low": -0.1, "high": 0.1})
+    assert seen in environment.observation_space and list(seen) == ["state"]
+    assert environment.step(np.int64(1))[0] in environment.observation_space
+    assert environment.env.spec.id == "CartPole-v1"
     with pytest.raises(ValueError, match="env=3"):
-        Named(3, "state")
+        NamedObservation(3, "state")
 
 
-@worlds
+@environments
 def test_a_seed_says_all_and_without_one_the_episodes_differ(make):
-    def starts(world):
-        firsts = [world.reset(seed=4), *(world.reset() for _ in range(30))]
+    def starts(environment):
+        firsts = [environment.reset(seed=4), *(environment.reset() for _ in range(30))]
         return [str(view["way"]) for view, _ in firsts]
 
     assert starts(make()) == starts(make())
@@ -96,8 +96,11 @@ def test_a_seed_says_all_and_without_one_the_episodes_differ(make):
 
 
 def test_episodes_are_those_of_the_stored_results():
-    world = GridWorld()
-    cells = [(world.reset(seed=s), world.agent, world.goal)[1:] for s in range(3)]
+    environment = GridWorld()
+    cells = [
+        (environment.reset(seed=s), environment.agent, environment.goal)[1:]
+        for s in range(3)
+    ]
     assert cells == [((3, 4), (3, 1)), ((4, 0), (2, 2)), ((4, 3), (3, 1))]
     corridor = Corridor(False)
     for seed, wanted in enumerate(GOALS):
@@ -109,21 +112,21 @@ def test_episodes_are_those_of_the_stored_results():
         assert goals == wanted
 
 
-@worlds
+@environments
 def test_a_step_before_the_first_reset_is_named(make):
     with pytest.raises(ResetNeeded, match="before reset"):
         make().step(0)
 
 
-@worlds
+@environments
 def test_actions_are_whole_numbers_of_any_library(make):
-    world, last = make(), int(make().action_space.n)
-    world.reset(seed=1)
+    environment, last = make(), int(make().action_space.n)
+    environment.reset(seed=1)
     for action in (np.int64(0), np.uint8(1), np.array(1), torch.tensor(1), True):
-        assert world.step(action)[0] in world.observation_space
+        assert environment.step(action)[0] in environment.observation_space
     for action in (-1, last, np.int64(last), 0.5, None, "up", [0, 1], torch.ones(2)):
         with pytest.raises(ValueError, match="action="):
-            world.step(action)
+            environment.step(action)
 
 
 def test_the_grid_knows_its_actions():
@@ -133,31 +136,35 @@ def test_the_grid_knows_its_actions():
             moved((0, 0), action)
 
 
-@worlds
+@environments
 def test_worlds_can_be_copied_and_sent(make):
-    world = make()
-    world.reset(seed=3)
-    others = copy.deepcopy(world), pickle.loads(pickle.dumps(world))
+    environment = make()
+    environment.reset(seed=3)
+    others = copy.deepcopy(environment), pickle.loads(pickle.dumps(environment))
     for action in (0, 1, 1, 0, 0, 1):
-        wanted = str(world.step(action))
+        wanted = str(environment.step(action))
         assert [str(other.step(action)) for other in others] == [wanted] * 2
 
 
 def test_one_world_cannot_be_two():
-    world = GridWorld()
-    with pytest.raises(ValueError, match="worlds: one of them stands twice"):
-        play([world, GridWorld(), world], [0, 1, 2], lambda v, _: [0] * len(v))
+    environment = GridWorld()
+    with pytest.raises(ValueError, match="environments: one of them stands twice"):
+        rollout(
+            [environment, GridWorld(), environment],
+            [0, 1, 2],
+            lambda v, _: [0] * len(v),
+        )
 
 
 @pytest.mark.parametrize("actions", [[], [0], [0, 1, 0]])
 def test_every_world_needs_one_action(actions):
     with pytest.raises(ValueError, match=f"choose gave {len(actions)} actions for 2"):
-        play([GridWorld(), GridWorld()], [0, 1], lambda v, _: actions)
+        rollout([GridWorld(), GridWorld()], [0, 1], lambda v, _: actions)
 
 
 def test_half_an_action_is_not_an_action():
     with pytest.raises(ValueError, match="action=0.5"):
-        play([GridWorld()], [0], lambda v, _: [0.5])
+        rollout([GridWorld()], [0], lambda v, _: [0.5])
 
 
 def prompts(count):
@@ -170,12 +177,15 @@ def prompts(count):
 @pytest.mark.parametrize("prompted", [False, True])
 def test_a_player_begins_each_play_anew(counts, prompted):
     model, prompt = network(), prompts(1)[0] if prompted else None
-    player = Player(model, GRID, WORDS, 3, prompt)
+    player = Policy(model, GRID, WORDS, 3, prompt)
     for count in counts:
         seeds = range(count)
-        fresh = Player(model, GRID, WORDS, 3, prompt)
+        fresh = Policy(model, GRID, WORDS, 3, prompt)
         found, wanted = (
-            [r.actions for r in play([GridWorld(limit=s + 2) for s in seeds], seeds, p)]
+            [
+                r.actions
+                for r in rollout([GridWorld(limit=s + 2) for s in seeds], seeds, p)
+            ]
             for p in (player, fresh)
         )
         assert found == wanted
@@ -183,33 +193,33 @@ def test_a_player_begins_each_play_anew(counts, prompted):
 
 def test_prompts_of_a_player_are_whole_again():
     model, rows = network(), stack(prompts(4))
-    player = Player(model, GRID, WORDS, 2, rows)
+    player = Policy(model, GRID, WORDS, 2, rows)
 
     def actions(who):
         grids = [GridWorld(limit=2 + 3 * (s % 2)) for s in range(4)]
-        return [r.actions for r in play(grids, range(4), who)]
+        return [r.actions for r in rollout(grids, range(4), who)]
 
     assert actions(player) == actions(player)
-    assert actions(player) == actions(Player(model, GRID, WORDS, 2, rows))
+    assert actions(player) == actions(Policy(model, GRID, WORDS, 2, rows))
     assert len(player.prompt) == 4
-    with pytest.raises(ValueError, match="prompt has 4 rows for 3 worlds"):
-        play([GridWorld() for _ in range(3)], range(3), player)
+    with pytest.raises(ValueError, match="prompt has 4 rows for 3 environments"):
+        rollout([GridWorld() for _ in range(3)], range(3), player)
 
 
 def test_a_player_can_stop_in_the_middle():
-    player = Player(network(), CORRIDOR, WORDS, 4)
-    (wanted,) = play([Corridor(True)], [1], player)
+    player = Policy(network(), CORRIDOR, WORDS, 4)
+    (wanted,) = rollout([Corridor(True)], [1], player)
     player([{"way": np.int64(2)}] * 7, None)
-    (found,) = play([Corridor(True)], [1], player)
+    (found,) = rollout([Corridor(True)], [1], player)
     assert found.actions == wanted.actions
 
 
 def test_prompts_of_different_lengths_are_refused():
     """Their padding would stand in the middle, where it reads like a token."""
     rows = prompts(2)
-    player = Player(network(), GRID, WORDS, 2, stack([rows[0], rows[1][:4]]))
+    player = Policy(network(), GRID, WORDS, 2, stack([rows[0], rows[1][:4]]))
     with pytest.raises(ValueError, match="padding stands before tokens"):
-        play([GridWorld(), GridWorld()], [0, 1], player)
+        rollout([GridWorld(), GridWorld()], [0, 1], player)
 
 
 def test_what_comes_after_a_row_is_asked_behind_its_last_token():
@@ -231,9 +241,9 @@ def test_what_comes_after_a_row_is_asked_behind_its_last_token():
 def test_a_broken_network_neither_acts_nor_names(value):
     model = network()
     model.backbone.embedding.weight.data[3] = value
-    player = Player(model, CORRIDOR, WORDS, 2)
+    player = Policy(model, CORRIDOR, WORDS, 2)
     with pytest.raises(ValueError, match="logits hold NaN or infinity"):
-        play([Corridor(True) for _ in range(4)], range(4), player)
+        rollout([Corridor(True) for _ in range(4)], range(4), player)
     episodes = caption_episodes(torch.rand(2, 8, 8), torch.tensor([1, 2]))
     seen = stack([serialize_episode(e, CAPTION, WORDS)[:5] for e in episodes])
     with pytest.raises(ValueError, match="logits hold NaN or infinity"):
@@ -254,12 +264,12 @@ def test_a_prompt_of_one_row_serves_all():
     model = network()
     episode = corridor_episodes(1, generator(), True)[0]
     prompt = serialize_episode(episode, CORRIDOR, WORDS)[-6:]
-    together = play(
+    together = rollout(
         [Corridor(True) for _ in range(3)],
         range(3),
-        Player(model, CORRIDOR, WORDS, 2, prompt),
+        Policy(model, CORRIDOR, WORDS, 2, prompt),
     )
-    for seed, rollout in enumerate(together):
-        player = Player(model, CORRIDOR, WORDS, 2, prompt)
-        (alone,) = play([Corridor(True)], [seed], player)
-        assert alone.actions == rollout.actions
+    for seed, played in enumerate(together):
+        player = Policy(model, CORRIDOR, WORDS, 2, prompt)
+        (alone,) = rollout([Corridor(True)], [seed], player)
+        assert alone.actions == played.actions

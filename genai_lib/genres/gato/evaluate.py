@@ -1,7 +1,7 @@
 """Measure the network: the names it gives to pictures, the text it predicts.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_worlds.py
+Tests    tests/genres/test_gato_environments.py
 
 Letters used in this file
     N  pictures or windows at once    T  tokens
@@ -12,20 +12,25 @@ from torch import Tensor
 
 from genai_lib.genres.decoder_only import cross_entropy_bits
 from genai_lib.genres.gato.model import Gato, likeliest
-from genai_lib.genres.gato.sequences import Tokens, action_tokens, join, plain_tokens
+from genai_lib.genres.gato.sequences import (
+    TokenBatch,
+    action_tokens,
+    join,
+    plain_tokens,
+)
 from genai_lib.genres.gato.specification import Vocabulary
 
 
 @torch.no_grad()
 def write_captions(
-    model: Gato, seen: Tokens, words: Vocabulary, end: str, longest: int = 8
+    model: Gato, seen: TokenBatch, words: Vocabulary, end: str, longest: int = 8
 ) -> list[str]:
     """Name pictures, one likeliest character after the other, up to `end`.
 
     Parameters
     ----------
     model : Gato
-    seen : Tokens
+    seen : TokenBatch
         A batch (N, T) of what is seen, each with its separator, without padding.
     words : Vocabulary
     end : str

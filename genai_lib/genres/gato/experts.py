@@ -1,16 +1,16 @@
-"""The experts of the worlds: short programs that are written by hand. Nothing learns.
+"""The experts of the environments: short programs, written by hand. Nothing learns.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_worlds.py
+Tests    tests/genres/test_gato_environments.py
 """
 
-from genai_lib.genres.gato.worlds import CELLS, SIDE
+from genai_lib.genres.gato.environments import CELLS, SIDE
 
 # Of the angle, its speed, the place and its speed: push to where they lean.
 GAINS = {"angle": 1.0, "turning": 0.5, "place": 0.05, "speed": 0.1}
 
 
-def balance(state) -> int:
+def cart_pole_expert(state) -> int:
     """Push a cart so that its pole stays up: the scripted expert.
 
     Parameters
@@ -29,15 +29,15 @@ def balance(state) -> int:
     return int(lean > 0)
 
 
-def walk(way) -> int:
+def grid_expert(way) -> int:
     """Go up or down first, then left or right: the scripted expert of the grid.
 
     Parameters
     ----------
     way : sequence of 2 whole numbers
-        As the world shows it.
+        As the environment shows it.
 
-    >>> walk([3, 8]), walk([4, 8])
+    >>> grid_expert([3, 8]), grid_expert([4, 8])
     (0, 3)
     """
     down, right = (int(number) - (SIDE - 1) for number in way)
@@ -46,10 +46,10 @@ def walk(way) -> int:
     return 3 if right > 0 else 2
 
 
-def run_after(way, swapped: bool) -> int:
+def corridor_expert(way, swapped: bool) -> int:
     """Go towards the goal: the scripted expert of the corridor, who knows the wires.
 
-    >>> run_after(5, swapped=False), run_after(5, swapped=True)
+    >>> corridor_expert(5, swapped=False), corridor_expert(5, swapped=True)
     (1, 0)
     """
     return int((int(way) > CELLS - 1) != swapped)

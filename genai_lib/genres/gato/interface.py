@@ -16,11 +16,11 @@ from gymnasium.utils import RecordConstructorArgs
 from genai_lib.checks import describe
 
 
-class SmallWorld(gymnasium.Env):
-    """Base class of the two small worlds, which are environments of gymnasium.
+class SmallEnvironment(gymnasium.Env):
+    """Base class of the grid and the corridor: an environment of gymnasium.
 
     An episode follows from its seed alone. Without a seed one is drawn, so that the
-    episodes of a world that was seeded once are the same each time, too.
+    episodes of an environment that was seeded once are the same each time, too.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class SmallWorld(gymnasium.Env):
     limit : int
         After so many steps an episode ends anyway.
     options : dict
-        Of the constructor, from which `spec.make()` makes such a world.
+        Of the constructor, from which `spec.make()` makes such an environment.
     """
 
     metadata = {"render_modes": []}
@@ -65,7 +65,7 @@ class SmallWorld(gymnasium.Env):
         self.generator = torch.Generator().manual_seed(seed % 2**63)
         self.steps = 0
         self._begin()
-        return self._view(), {}
+        return self._observe(), {}
 
     def step(self, action: int) -> tuple[dict, float, bool, bool, dict]:
         """Act once.
@@ -91,10 +91,11 @@ class SmallWorld(gymnasium.Env):
             raise ResetNeeded("step was called before reset: no episode has begun")
         self.steps += 1
         reward, ended = self._act(action)
-        return self._view(), reward, ended, not ended and self.steps >= self.limit, {}
+        cut = not ended and self.steps >= self.limit
+        return self._observe(), reward, ended, cut, {}
 
 
-class Named(gymnasium.ObservationWrapper, RecordConstructorArgs):
+class NamedObservation(gymnasium.ObservationWrapper, RecordConstructorArgs):
     """An environment whose one array gets the name that a task gives it.
 
     Parameters

@@ -19,7 +19,7 @@ from torch.nn import functional
 from genai_lib.checks import check_positive, describe
 from genai_lib.components.attention import PositionScheme
 from genai_lib.genres.decoder_only import GPT, GPTConfig
-from genai_lib.genres.gato.sequences import PATCH, PLACES, Tokens, is_padding
+from genai_lib.genres.gato.sequences import PATCH, PLACES, TokenBatch, is_padding
 
 
 class PatchEmbedding(nn.Module):
@@ -97,20 +97,20 @@ class Gato(nn.Module):
         nn.init.normal_(self.local.weight[1:], std=config.deviation)
 
     def forward(
-        self, sequences: Tokens, generator: torch.Generator | None = None
+        self, sequences: TokenBatch, generator: torch.Generator | None = None
     ) -> Tensor:
         """Score every token as the next one: (B, T, V).
 
         Parameters
         ----------
-        sequences : Tokens
+        sequences : TokenBatch
             A batch.
         generator : torch.Generator, default=None
             Draws the places of patches, in training.
         """
         return self.backbone(embeddings=self.embed(sequences, generator))
 
-    def after(self, sequences: Tokens) -> Tensor:
+    def after(self, sequences: TokenBatch) -> Tensor:
         """Score what comes after the last token of each sequence, before any padding.
 
         Returns
@@ -124,7 +124,7 @@ class Gato(nn.Module):
         return self.backbone.to_logits(x[torch.arange(len(x)), lengths - 1])
 
     def embed(
-        self, sequences: Tokens, generator: torch.Generator | None = None
+        self, sequences: TokenBatch, generator: torch.Generator | None = None
     ) -> Tensor:
         """Return what the backbone reads: (B, T, D)."""
         self._check(sequences)
@@ -138,7 +138,7 @@ class Gato(nn.Module):
             )
         return x + self.local(sequences.local)
 
-    def _check(self, sequences: Tokens) -> None:
+    def _check(self, sequences: TokenBatch) -> None:
         ids, size = sequences.ids, self.config.vocab_size
         if ids.ndim != 2:
             raise ValueError(f"ids={describe(ids)} must have shape (B, T)")
@@ -168,7 +168,7 @@ class Gato(nn.Module):
 
 
 def masked_loss(
-    model: Gato, sequences: Tokens, generator: torch.Generator | None = None
+    model: Gato, sequences: TokenBatch, generator: torch.Generator | None = None
 ) -> Tensor:
     """Average -ln p(token) over text and actions alone [1, eq. 2]; in nats.
 
@@ -177,7 +177,7 @@ def masked_loss(
     Parameters
     ----------
     model : Gato
-    sequences : Tokens
+    sequences : TokenBatch
         A batch, of one source or of several.
     generator : torch.Generator, default=None
         Draws the places of patches, in training.

@@ -22,7 +22,7 @@ NO_STEP, ACTION, FIRST = 0, 1, 2  # local positions: outside, all actions, obser
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenBatch:
     """A sequence for the network, or with a first dimension B several of them.
 
     Attributes
@@ -51,19 +51,19 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index) -> "Tokens":
+    def __getitem__(self, index) -> "TokenBatch":
         return self.map(lambda x: x[index])
 
-    def map(self, change) -> "Tokens":
+    def map(self, change) -> "TokenBatch":
         """Change each Tensor."""
-        return Tokens(*(change(getattr(self, f.name)) for f in fields(self)))
+        return TokenBatch(*(change(getattr(self, f.name)) for f in fields(self)))
 
-    def to(self, device: torch.device) -> "Tokens":
+    def to(self, device: torch.device) -> "TokenBatch":
         """Move to a device."""
         return self.map(lambda x: x.to(device))
 
 
-def join(*pieces: Tokens, dim: int = 0) -> Tokens:
+def join(*pieces: TokenBatch, dim: int = 0) -> TokenBatch:
     """Put sequences one after the other; with dim=1 those of a batch.
 
     Where only some have patches, the pixels of the others become zeros.
@@ -74,12 +74,15 @@ def join(*pieces: Tokens, dim: int = 0) -> Tokens:
         If there are none, or patches differ in size.
     """
     wide = _widened(pieces)
-    return Tokens(
-        *(torch.cat([getattr(p, f.name) for p in wide], dim) for f in fields(Tokens))
+    return TokenBatch(
+        *(
+            torch.cat([getattr(p, f.name) for p in wide], dim)
+            for f in fields(TokenBatch)
+        )
     )
 
 
-def stack(sequences: Sequence[Tokens]) -> Tokens:
+def stack(sequences: Sequence[TokenBatch]) -> TokenBatch:
     """Make a batch of any sequences (T,); shorter ones end in padding, all zeros.
 
     Raises
@@ -91,19 +94,19 @@ def stack(sequences: Sequence[Tokens]) -> Tokens:
         if sequence.ids.ndim != 1:
             raise ValueError(f"ids={describe(sequence.ids)} must have shape (T,)")
     wide = _widened(sequences)
-    columns = ([getattr(s, f.name) for s in wide] for f in fields(Tokens))
-    return Tokens(*(pad_sequence(column, batch_first=True) for column in columns))
+    columns = ([getattr(s, f.name) for s in wide] for f in fields(TokenBatch))
+    return TokenBatch(*(pad_sequence(column, batch_first=True) for column in columns))
 
 
-def is_padding(sequences: Tokens) -> Tensor:
+def is_padding(sequences: TokenBatch) -> Tensor:
     """Tell the padding of `stack` from tokens; bool of the shape of `ids`."""
     return (sequences.local == NO_STEP) & ~sequences.learned
 
 
-def plain_tokens(ids: Tensor) -> Tokens:
+def plain_tokens(ids: Tensor) -> TokenBatch:
     """Make sequences of plain text from its tokens, of shape (T,) or (B, T)."""
     shape = ids.shape
-    return Tokens(
+    return TokenBatch(
         ids=ids,
         local=torch.full(shape, NO_STEP),
         learned=torch.ones(shape, dtype=torch.bool),
@@ -112,13 +115,13 @@ def plain_tokens(ids: Tensor) -> Tokens:
     )
 
 
-def action_tokens(tokens: Tokens) -> Tokens:
+def action_tokens(tokens: TokenBatch) -> TokenBatch:
     """Mark tokens as an action: one local position for all, and to be predicted."""
     local = torch.full_like(tokens.local, ACTION)
     return replace(tokens, local=local, learned=local == ACTION)
 
 
-def _widened(pieces: Sequence[Tokens]) -> list[Tokens]:
+def _widened(pieces: Sequence[TokenBatch]) -> list[TokenBatch]:
     """Give those without patches pixels of the others' size: zeros."""
     if not pieces:
         raise ValueError("sequences: at least one is needed")

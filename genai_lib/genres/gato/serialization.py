@@ -25,7 +25,7 @@ from genai_lib.genres.gato.sequences import (
     FIRST,
     PATCH,
     PLACES,
-    Tokens,
+    TokenBatch,
     action_tokens,
     join,
     plain_tokens,
@@ -47,7 +47,9 @@ class Episode:
     actions: Mapping[str, Tensor | Sequence[str]]
 
 
-def serialize_text(text: str, words: Vocabulary, context: int | None = None) -> Tokens:
+def serialize_text(
+    text: str, words: Vocabulary, context: int | None = None
+) -> TokenBatch:
     """Write plain text: it has no time steps, and all of it is to be predicted."""
     if not isinstance(text, str):
         raise ValueError(f"text={describe(text)} must be a text")
@@ -56,7 +58,7 @@ def serialize_text(text: str, words: Vocabulary, context: int | None = None) -> 
 
 def serialize_episode(
     episode: Episode, task: Task, words: Vocabulary, context: int | None = None
-) -> Tokens:
+) -> TokenBatch:
     """Write an episode as one sequence [1, section 2.2].
 
     A time step is what is seen (text, pictures, tensors, each sorted by name and
@@ -73,7 +75,7 @@ def serialize_episode(
 
     Returns
     -------
-    Tokens
+    TokenBatch
 
     Raises
     ------
@@ -93,7 +95,7 @@ def serialize_episode(
     return _checked(serialize_steps(episode, task, words), context)
 
 
-def serialize_steps(episode: Episode, task: Task, words: Vocabulary) -> Tokens:
+def serialize_steps(episode: Episode, task: Task, words: Vocabulary) -> TokenBatch:
     """Write time steps that have equally many tokens, all at once."""
     seen = [_written(n, p, episode.observations[n], words) for n, p in task.seen()]
     done = [_written(n, p, episode.actions[n], words) for n, p in task.done()]
@@ -123,7 +125,7 @@ def normalise_patches(pictures: Tensor, patch: int) -> Tensor:
     return (2 * patchify(pictures, patch) - 1) / math.sqrt(patch)
 
 
-def _written(name: str, part: Part, values, words: Vocabulary) -> Tokens:
+def _written(name: str, part: Part, values, words: Vocabulary) -> TokenBatch:
     """Write one part of all time steps, as a batch of S sequences."""
     if isinstance(part, Picture):
         patches = normalise_patches(part.check(name, values), part.patch).float()
@@ -134,7 +136,7 @@ def _written(name: str, part: Part, values, words: Vocabulary) -> Tokens:
     return replace(tokens, learned=torch.zeros_like(tokens.learned))
 
 
-def _patches(pixels: Tensor, rows: int, columns: int) -> Tokens:
+def _patches(pixels: Tensor, rows: int, columns: int) -> TokenBatch:
     """Make sequences of the patches of pictures, of shape (S, n, P)."""
     row = torch.arange(rows).repeat_interleave(columns)
     column = torch.arange(columns).repeat(rows)
@@ -184,7 +186,7 @@ def _length(name: str, values: object) -> int:
     return len(values)
 
 
-def _checked(tokens: Tokens, context: int | None) -> Tokens:
+def _checked(tokens: TokenBatch, context: int | None) -> TokenBatch:
     if context is not None:
         check_positive(context=context)
     if context is not None and len(tokens) > context:

@@ -1,7 +1,7 @@
-"""Worlds to act in: a pole, a grid and a corridor.
+"""Environments to act in: a pole, a grid and a corridor.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_worlds.py
+Tests    tests/genres/test_gato_environments.py
 
 References
     [1] Barto, Sutton and Anderson, "Neuronlike Adaptive Elements That Can Solve
@@ -14,7 +14,7 @@ import torch
 from gymnasium import spaces
 
 from genai_lib.checks import check_positive
-from genai_lib.genres.gato.interface import SmallWorld, whole_number
+from genai_lib.genres.gato.interface import SmallEnvironment, whole_number
 from genai_lib.genres.gato.specification import Continuous, Discrete, Task
 
 CART_POLE = Task(
@@ -38,7 +38,7 @@ def make_cart_pole() -> gymnasium.Env:
     return gymnasium.make("CartPole-v1")
 
 
-class GridWorld(SmallWorld):
+class GridWorld(SmallEnvironment):
     """Walk to a goal on 5 by 5 cells; every step costs 1.
 
     Parameters
@@ -63,7 +63,7 @@ class GridWorld(SmallWorld):
         self.agent = moved(self.agent, action)
         return -1.0, self.agent == self.goal
 
-    def _view(self) -> dict:
+    def _observe(self) -> dict:
         way = [g - a + SIDE - 1 for a, g in zip(self.agent, self.goal, strict=True)]
         return {"way": np.array(way)}
 
@@ -80,7 +80,7 @@ def moved(cell: tuple[int, int], action: int) -> tuple[int, int]:
     return aim if all(0 <= place < SIDE for place in aim) else cell
 
 
-class Corridor(SmallWorld):
+class Corridor(SmallEnvironment):
     """Run after goals on 4 cells in a row; each goal that is reached pays 1.
 
     A goal that is reached is put on another cell. With `swapped` wires action 0 moves
@@ -117,5 +117,5 @@ class Corridor(SmallWorld):
         jump = int(torch.randint(1, CELLS, (), generator=self.generator))
         return (self.agent + jump) % CELLS
 
-    def _view(self) -> dict:
+    def _observe(self) -> dict:
         return {"way": np.int64(self.goal - self.agent + CELLS - 1)}
