@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from genai_lib.website.repository import find_repository
+from genai_lib.website.repository import colab_address, find_repository
 from tools import checks, inputs, tidiness
 from tools.common import ROOT
 
@@ -22,7 +22,6 @@ from tools.common import ROOT
 MARK = " <!-- badges -->"
 BADGES = re.compile(rf"^.*{MARK}$", re.MULTILINE)
 CONSTANT = re.compile(r'^REPOSITORY = ".*"$', re.MULTILINE)
-COLAB = "https://colab.research.google.com/github"
 CHECKED = re.compile(rf"checked against .*(?={MARK})")
 
 
@@ -31,10 +30,8 @@ def badges(
 ) -> str:
     """Write the badge row anew; what the chapter is checked against stays."""
     parts = []
-    if repository and "github.com/" in repository[0]:
-        name = repository[0].split("github.com/")[1]
-        place = path.relative_to(root).as_posix()
-        address = f"{COLAB}/{name}/blob/{repository[1]}/{place}"
+    place = path.relative_to(root).as_posix()
+    if repository and (address := colab_address(*repository, place)):
         parts.append(f"[Open in Colab]({address})")
     evidence = path.with_suffix(".evidence.json")
     if evidence.is_file():

@@ -76,5 +76,16 @@ class Given:
     def __call__(
         self, tokens: Tensor, cache: Seq2SeqCache | RecurrentCache | None = None
     ) -> Tensor:
-        """Map target tokens (B, T) to logits (B, T, V) of what follows each."""
-        return self.model.decode(tokens, self.new_cache() if cache is None else cache)
+        """Map target tokens (B, T) to logits (B, T, V) of what follows each.
+
+        Raises
+        ------
+        ValueError
+            If a row of logits holds NaN or +∞, or nothing but -∞.
+        """
+        cache = self.new_cache() if cache is None else cache
+        logits = self.model.decode(tokens, cache)
+        # NaN is larger than every number to `amax`.
+        if not logits.amax(dim=-1).isfinite().all():
+            raise ValueError("logits hold NaN or infinity; are the weights finite?")
+        return logits

@@ -131,3 +131,15 @@ class Seq2SeqConfig:
         positions = 2 * self.buckets * self.heads
         blocks = self.encoder_layers * encoder + self.decoder_layers * decoder
         return tables + positions + blocks + 2 * self.width
+
+
+def check_padding(name: str, tokens: Tensor, pad_token: int) -> None:
+    """Raise ValueError unless in each row of (B, T) pads stand only at the end."""
+    pads = tokens == pad_token
+    wrong = (pads[:, :-1] & ~pads[:, 1:]).any(dim=1)
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"{name}: row {row} has pads (pad_token={pad_token}) before its last "
+            "token; they may stand only at the end"
+        )

@@ -114,7 +114,9 @@ class Pairs(NamedTuple):
 
 
 def _cut(tokens: Tensor) -> Tensor:
-    return tokens[:, : int((tokens != 0).any(dim=0).sum())]
+    """Drop the last columns that hold pads alone."""
+    used = (tokens != 0).any(dim=0).nonzero()
+    return tokens[:, : int(used.max()) + 1 if len(used) else 0]
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,10 @@ class NumberVocabulary:
         return self._numbers([*pieces(in_words(number, language), language), END])
 
     def pairs(self, examples: Iterable[tuple[int, str]]) -> Pairs:
-        """Make tensors of many (number, language)."""
+        """Make tensors of at least one (number, language)."""
         examples = list(examples)
+        if not examples:
+            raise ValueError("examples: at least one is needed")
         columns = ([part(*e) for e in examples] for part in (self.source, self.target))
         return Pairs(
             *(

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_floating, describe
+from genai_lib.genres.encoder_decoder.config import check_padding
 from genai_lib.genres.inference import generate
 
 
@@ -49,22 +50,43 @@ def smoothed_cross_entropy(
     -------
     Tensor of shape ()
         In nats.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong, a token is unknown, or all of them are pads.
     """
-    check_floating("logits", logits)
-    if target.shape != logits.shape[:-1]:
-        raise ValueError(
-            f"target={describe(target)} must have the shape of "
-            f"logits={describe(logits)} without its last dimension"
-        )
+    _check_target(logits, target)
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing={smoothing} must be at least 0 and below 1")
+    real = target != pad_token
+    if not real.any():
+        raise ValueError(
+            f"target={describe(target)} has no token but pads, pad_token={pad_token}: "
+            "there is nothing to average over"
+        )
     logs = logits.log_softmax(dim=-1)
     label = -logs.gather(-1, target[..., None])[..., 0]  # (B, T)
     losses = (1 - smoothing) * label
     if smoothing:  # a logit of -∞ would make 0 · ∞
         losses = losses - smoothing * logs.mean(dim=-1)
-    real = target != pad_token
     return losses[real].mean()
+
+
+def _check_target(logits: Tensor, target: Tensor) -> None:
+    check_floating("logits", logits)
+    if not isinstance(target, Tensor) or target.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"target={describe(target)} must have the shape of "
+            f"logits={describe(logits)} without its last dimension"
+        )
+    if target.dtype != torch.int64:
+        raise ValueError(f"target={describe(target)} must be int64")
+    size = logits.shape[-1]
+    if target.numel() and not 0 <= target.min() <= target.max() < size:
+        raise ValueError(
+            f"target from {target.min()} to {target.max()} must be from 0 to {size - 1}"
+        )
 
 
 def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> Tensor:
@@ -76,9 +98,15 @@ def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> 
         Maps a source and a shifted target to logits, and has a `config`.
     batch : pair of int64 Tensors of shapes (B, S) and (B, T)
     smoothing : float, default=0
+
+    Raises
+    ------
+    ValueError
+        If a target has pads before its last token, or there are only pads.
     """
     source, target = batch
     config = model.config
+    check_padding("target", target, config.pad_token)
     logits = model(source, shift_right(target, config.start_token))
     return smoothed_cross_entropy(logits, target, smoothing, config.pad_token)
 
@@ -129,6 +157,11 @@ def answer(model: nn.Module, source: Tensor, longest: int) -> Tensor:
     -------
     int64 Tensor of shape (B, N), N at most `longest`
         A row that has ended goes on with the end token.
+
+    Raises
+    ------
+    ValueError
+        If the logits of a token hold NaN or infinity.
     """
     config = model.config
     prompt = source.new_full((len(source), 1), config.start_token)
@@ -148,8 +181,14 @@ def exact_matches(model: nn.Module, source: Tensor, target: Tensor) -> Tensor:
     Returns
     -------
     bool Tensor of shape (B,)
+
+    Raises
+    ------
+    ValueError
+        If a target has pads before its last token.
     """
     config = model.config
+    check_padding("target", target, config.pad_token)
     found = answer(model, source, target.shape[1])
     wanted = target.masked_fill(target == config.pad_token, config.end_token)
     if found.shape[1] < wanted.shape[1]:  # all answers ended early

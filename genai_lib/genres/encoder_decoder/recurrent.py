@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from genai_lib.components.attention import attend
 from genai_lib.genres.encoder_decoder.cache import Given, RecurrentCache
-from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
+from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig, check_padding
 from genai_lib.genres.encoder_decoder.model import check_target, check_tokens
 
 
@@ -53,8 +53,15 @@ class RecurrentSeq2Seq(nn.Module):
         return self.decode(target, self.start(source))
 
     def start(self, source: Tensor) -> RecurrentCache:
-        """Read the source (B, S); what the decoder starts from is its last state."""
+        """Read the source (B, S); what the decoder starts from is its last state.
+
+        Raises
+        ------
+        ValueError
+            If a row has no token but pads, or pads that do not stand at its end.
+        """
         check_tokens("source", source, self.config.vocab_size)
+        check_padding("source", source, self.config.pad_token)
         real = source != self.config.pad_token  # (B, S)
         lengths = real.sum(dim=1).cpu()
         if not lengths.all():

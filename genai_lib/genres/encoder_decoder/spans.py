@@ -56,9 +56,11 @@ def corrupt_spans(
     Raises
     ------
     ValueError
-        If the text is too short for one span, or an argument is out of its range.
+        If there is no text, it is too short for one span, an argument is out of its
+        range, or the end token is one of the marks.
     """
-    _check(tokens, first_mark, share, mean_span)
+    _check(tokens, first_mark)
+    _check_end(end_token, first_mark, count_spans(tokens.shape[1], share, mean_span)[1])
     blank = span_mask(*tokens.shape, share, mean_span, generator).to(tokens.device)
     source = _marked(tokens, blank, first_mark)
     # In the target the kept stretches are the gaps. Each stands before its span, so
@@ -85,8 +87,7 @@ def span_mask(
     bool Tensor of shape (count, length)
         True where a token is blanked out.
     """
-    blanked = min(max(round(length * share), 1), length - 1)
-    spans = min(max(round(blanked / mean_span), 1), length - blanked)
+    blanked, spans = count_spans(length, share, mean_span)
     parts = []
     for total in (length - blanked, blanked):
         # k - 1 of the total - 1 gaps between tokens become ends of parts.
@@ -96,6 +97,22 @@ def span_mask(
     # Part i of the kept tokens comes before span i; sort by place, then by kind.
     keys = torch.cat([2 * parts[0], 2 * parts[1] + 1], dim=1)  # (count, length)
     return keys.sort(dim=1, stable=True).values % 2 == 1
+
+
+def count_spans(length: int, share: float, mean_span: float) -> tuple[int, int]:
+    """Return how many of `length` tokens are blanked out, and in how many spans.
+
+    >>> count_spans(40, 0.15, 3.0)
+    (6, 2)
+    """
+    if not isinstance(length, int) or length < 2:
+        raise ValueError(f"length={describe(length)} must be a whole number above 1")
+    if not 0 < share < 1:
+        raise ValueError(f"share={share} must be above 0 and below 1")
+    if not mean_span >= 1:
+        raise ValueError(f"mean_span={mean_span} must be at least 1")
+    blanked = min(max(round(length * share), 1), length - 1)
+    return blanked, min(max(round(blanked / mean_span), 1), length - blanked)
 
 
 def span_config(vocab_size: int, marks: int, **sizes) -> Seq2SeqConfig:
@@ -145,15 +162,15 @@ def span_batches(
     pair of int64 Tensors of shapes (B, S) and (B, T)
     """
     for tokens in windows:
-        pair = corrupt_spans(
+        _check(tokens, vocab_size)
+        marks = config.end_token - vocab_size
+        if count_spans(tokens.shape[1], share, mean_span)[1] > marks:
+            raise ValueError(
+                f"a text of {tokens.shape[1]} tokens has more spans than {marks} marks"
+            )
+        yield corrupt_spans(
             tokens, vocab_size, config.end_token, share, mean_span, generator
         )
-        if max(part[:, :-1].max() for part in pair) >= config.end_token:
-            raise ValueError(
-                f"a text of {tokens.shape[1]} tokens has more spans than "
-                f"{config.end_token - vocab_size} marks"
-            )
-        yield pair
 
 
 def _marked(tokens: Tensor, blank: Tensor, first_mark: int) -> Tensor:
@@ -164,16 +181,27 @@ def _marked(tokens: Tensor, blank: Tensor, first_mark: int) -> Tensor:
     return found[~blank | begins].view(len(tokens), -1)
 
 
-def _check(tokens: Tensor, first_mark: int, share: float, mean_span: float) -> None:
+def _check(tokens: Tensor, first_mark: int) -> None:
     whole = isinstance(tokens, Tensor) and tokens.dtype == torch.int64
-    if not whole or tokens.ndim != 2 or tokens.shape[1] < 2:
-        raise ValueError(f"tokens={describe(tokens)} must be int64 of shape (B, L > 1)")
-    check_positive(first_mark=first_mark)
-    if tokens.max() >= first_mark:
+    if not whole or tokens.ndim != 2 or not len(tokens) or tokens.shape[1] < 2:
         raise ValueError(
-            f"tokens up to {tokens.max()} must be below first_mark={first_mark}"
+            f"tokens={describe(tokens)} must be int64 of shape (B > 0, L > 1)"
         )
-    if not 0 < share < 1:
-        raise ValueError(f"share={share} must be above 0 and below 1")
-    if not mean_span >= 1:
-        raise ValueError(f"mean_span={mean_span} must be at least 1")
+    check_positive(first_mark=first_mark)
+    if not 0 <= tokens.min() <= tokens.max() < first_mark:
+        raise ValueError(
+            f"tokens up to {tokens.max()} must be below first_mark={first_mark}, and "
+            f"from 0 on: the smallest is {tokens.min()}"
+        )
+
+
+def _check_end(end_token: int, first_mark: int, spans: int) -> None:
+    if type(end_token) is not int or end_token < 0:
+        raise ValueError(
+            f"end_token={describe(end_token)} must be a whole number from 0 on"
+        )
+    if first_mark <= end_token < first_mark + spans:
+        raise ValueError(
+            f"end_token={end_token} is one of the {spans} marks from "
+            f"first_mark={first_mark} on"
+        )

@@ -1,4 +1,4 @@
-"""Gato: one network for text, pictures and actions, and worlds to try it in.
+"""Gato: one network for text, pictures and actions, and environments to try it in.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -12,12 +12,21 @@ from genai_lib.genres.gato.demonstrations import (
     cart_pole_episodes,
     corridor_episodes,
     grid_episodes,
-    windows,
+)
+from genai_lib.genres.gato.environments import (
+    CART_POLE,
+    CORRIDOR,
+    GRID,
+    Corridor,
+    GridWorld,
+    make_cart_pole,
 )
 from genai_lib.genres.gato.evaluate import bits_per_character, write_captions
-from genai_lib.genres.gato.model import Gato, PatchEmbedding, masked_loss
-from genai_lib.genres.gato.playing import Named, Player, Rollout, play
-from genai_lib.genres.gato.sequences import PATCH, Tokens, join, plain_tokens, stack
+from genai_lib.genres.gato.experts import cart_pole_expert, corridor_expert, grid_expert
+from genai_lib.genres.gato.interface import NamedObservation
+from genai_lib.genres.gato.model import Gato, masked_loss
+from genai_lib.genres.gato.policy import Policy, Rollout, rollout
+from genai_lib.genres.gato.sequences import TokenBatch, stack
 from genai_lib.genres.gato.serialization import (
     Episode,
     normalise_patches,
@@ -43,61 +52,45 @@ from genai_lib.genres.gato.tokens import (
     tokens_to_continuous,
     unsqueeze,
 )
-from genai_lib.genres.gato.worlds import (
-    CART_POLE,
-    CORRIDOR,
-    GRID,
-    Corridor,
-    GridWorld,
-    balance,
-    make_cart_pole,
-    moved,
-    run_after,
-    walk,
-)
 
 __all__ = [
     "BINS",
-    "CART_POLE",
-    "CAPTION",
-    "CORRIDOR",
-    "Corridor",
-    "END",
-    "GRID",
-    "NAMES",
-    "PATCH",
     "Bounded",
+    "CAPTION",
+    "CART_POLE",
+    "CORRIDOR",
     "Continuous",
+    "Corridor",
     "Discrete",
+    "END",
     "Episode",
+    "GRID",
     "Gato",
     "GridWorld",
-    "Named",
-    "PatchEmbedding",
+    "NAMES",
+    "NamedObservation",
     "Picture",
-    "Player",
+    "Policy",
     "Rollout",
     "Task",
     "Text",
-    "Tokens",
+    "TokenBatch",
     "Vocabulary",
-    "balance",
     "bin_edges",
     "bits_per_character",
     "bounded_to_tokens",
     "caption_episodes",
     "cart_pole_episodes",
+    "cart_pole_expert",
     "continuous_to_tokens",
     "corridor_episodes",
+    "corridor_expert",
     "grid_episodes",
-    "join",
+    "grid_expert",
     "make_cart_pole",
     "masked_loss",
-    "moved",
     "normalise_patches",
-    "plain_tokens",
-    "play",
-    "run_after",
+    "rollout",
     "serialize_episode",
     "serialize_text",
     "squeeze",
@@ -105,7 +98,5 @@ __all__ = [
     "tokens_to_bounded",
     "tokens_to_continuous",
     "unsqueeze",
-    "walk",
-    "windows",
     "write_captions",
 ]

@@ -1,7 +1,7 @@
 """Demonstrations of the experts, and stretches of them with a prompt in front.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/gato
+Tests    tests/genres/test_gato_environments.py
 
 References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, sections 2.2 and 2.3
@@ -14,20 +14,18 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import check_positive
-from genai_lib.genres.gato.playing import play
-from genai_lib.genres.gato.sequences import Tokens, join
-from genai_lib.genres.gato.serialization import Episode
-from genai_lib.genres.gato.specification import Picture, Task, Text
-from genai_lib.genres.gato.worlds import (
+from genai_lib.genres.gato.environments import (
     CORRIDOR,
     GRID,
     Corridor,
     GridWorld,
-    balance,
     make_cart_pole,
-    run_after,
-    walk,
 )
+from genai_lib.genres.gato.experts import cart_pole_expert, corridor_expert, grid_expert
+from genai_lib.genres.gato.policy import rollout
+from genai_lib.genres.gato.sequences import TokenBatch, join
+from genai_lib.genres.gato.serialization import Episode
+from genai_lib.genres.gato.specification import Picture, Task, Text
 
 NAMES = ("zero", "one", "two", "three", "four")
 NAMES += ("five", "six", "seven", "eight", "nine")
@@ -57,44 +55,46 @@ def cart_pole_episodes(
     mistakes : float, default=0.1
         The share of pushes that are replaced.
     """
-    world, episodes = make_cart_pole(), []
+    environment, episodes = make_cart_pole(), []
     for _ in range(count):
         seed = int(torch.randint(2**31, (), generator=generator))
         # Wider than the start of the task, from which hardly anything goes wrong.
-        state, _ = world.reset(seed=seed, options={"low": -0.15, "high": 0.15})
+        state, _ = environment.reset(seed=seed, options={"low": -0.15, "high": 0.15})
         states, pushes, done = [], [], False
         flips = torch.rand(steps, generator=generator) < mistakes
         for flip in flips.tolist():
-            push = balance(state) ^ flip
+            push = cart_pole_expert(state) ^ flip
             states.append(torch.from_numpy(state.copy()))
             pushes.append(push)
-            state, _, done, _, _ = world.step(push)
+            state, _, done, _, _ = environment.step(push)
             if done:
                 break
         episodes.append(
             Episode({"state": torch.stack(states)}, {"push": torch.tensor(pushes)})
         )
-    world.close()
+    environment.close()
     return episodes
 
 
 def grid_episodes(count: int, generator: torch.Generator) -> list[Episode]:
     """Let the scripted expert walk `count` times, each with a new start and goal."""
-    return _shown([GridWorld() for _ in range(count)], GRID, walk, generator)
+    return _shown([GridWorld() for _ in range(count)], GRID, grid_expert, generator)
 
 
 def corridor_episodes(
     count: int, generator: torch.Generator, swapped: bool
 ) -> list[Episode]:
     """Let the scripted expert, who knows the wires, run after goals `count` times."""
-    worlds = [Corridor(swapped) for _ in range(count)]
-    return _shown(worlds, CORRIDOR, partial(run_after, swapped=swapped), generator)
+    environments = [Corridor(swapped) for _ in range(count)]
+    return _shown(
+        environments, CORRIDOR, partial(corridor_expert, swapped=swapped), generator
+    )
 
 
-def _shown(worlds, task, expert, generator) -> list[Episode]:
-    seeds = torch.randint(2**31, (len(worlds),), generator=generator).tolist()
-    rollouts = play(worlds, seeds, lambda views, _: [expert(v["way"]) for v in views])
-    return [rollout.episode(task) for rollout in rollouts]
+def _shown(environments, task, expert, generator) -> list[Episode]:
+    seeds = torch.randint(2**31, (len(environments),), generator=generator).tolist()
+    rollouts = rollout(environments, seeds, lambda o, _: [expert(x["way"]) for x in o])
+    return [played.episode(task) for played in rollouts]
 
 
 def caption_episodes(images: Tensor, labels: Tensor) -> list[Episode]:
@@ -106,19 +106,19 @@ def caption_episodes(images: Tensor, labels: Tensor) -> list[Episode]:
 
 
 def windows(
-    episodes: Sequence[Tokens],
+    episodes: Sequence[TokenBatch],
     per_step: int,
     steps: int,
     generator: torch.Generator,
     prompt_steps: int = 0,
     prompt_share: float = 0.0,
-) -> Iterator[Tokens]:
+) -> Iterator[TokenBatch]:
     """Yield stretches of episodes, some with a demonstration in front [1].
 
     Parameters
     ----------
-    episodes : sequence of Tokens
-        All of one task and of one way in which its world works.
+    episodes : sequence of TokenBatch
+        All of one task and of one way in which its environment works.
     per_step : int
         How many tokens a time step has.
     steps : int
@@ -136,13 +136,13 @@ def windows(
     def below(number: int) -> int:
         return int(torch.randint(number, (), generator=generator))
 
-    def stretch(episode: Tokens, most: int, end: bool = False) -> Tokens:
+    def stretch(episode: TokenBatch, most: int, end: bool = False) -> TokenBatch:
         count = len(episode) // per_step
         last = max(count - most, 0)
         start = last if end else below(last + 1)
         return episode[start * per_step : (start + most) * per_step]
 
-    def sequence() -> Tokens:
+    def sequence() -> TokenBatch:
         episode = episodes[below(len(episodes))]
         if float(torch.rand((), generator=generator)) >= prompt_share:
             return stretch(episode, steps)

@@ -1,7 +1,7 @@
 """Measure the network: the names it gives to pictures, the text it predicts.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/gato
+Tests    tests/genres/test_gato_environments.py
 
 Letters used in this file
     N  pictures or windows at once    T  tokens
@@ -11,32 +11,42 @@ import torch
 from torch import Tensor
 
 from genai_lib.genres.decoder_only import cross_entropy_bits
-from genai_lib.genres.gato.model import Gato
-from genai_lib.genres.gato.sequences import Tokens, action_tokens, join, plain_tokens
+from genai_lib.genres.gato.model import Gato, likeliest
+from genai_lib.genres.gato.sequences import (
+    TokenBatch,
+    action_tokens,
+    join,
+    plain_tokens,
+)
 from genai_lib.genres.gato.specification import Vocabulary
 
 
 @torch.no_grad()
 def write_captions(
-    model: Gato, seen: Tokens, words: Vocabulary, end: str, longest: int = 8
+    model: Gato, seen: TokenBatch, words: Vocabulary, end: str, longest: int = 8
 ) -> list[str]:
     """Name pictures, one likeliest character after the other, up to `end`.
 
     Parameters
     ----------
     model : Gato
-    seen : Tokens
-        A batch (N, T) of what is seen, each with its separator.
+    seen : TokenBatch
+        A batch (N, T) of what is seen, each with its separator, without padding.
     words : Vocabulary
     end : str
         The character after which nothing more is read.
     longest : int, default=8
+
+    Raises
+    ------
+    ValueError
+        If the logits are not finite.
     """
     device = model.local.weight.device
     seen = seen.to(device)
     for _ in range(longest):
-        logits = model.after(seen)[:, : words.text_size]
-        new = plain_tokens(logits.argmax(dim=-1, keepdim=True).cpu())
+        new = likeliest(model.after(seen), words.text_size)
+        new = plain_tokens(new[:, None].cpu())
         seen = join(seen, action_tokens(new).to(device), dim=1)
     written = seen.ids[:, -longest:].tolist()
     return [words.characters.decode(ids).partition(end)[0] for ids in written]

@@ -19,7 +19,7 @@ from torch.nn import functional
 from genai_lib.checks import check_positive, describe
 from genai_lib.components.attention import PositionScheme
 from genai_lib.genres.decoder_only import GPT, GPTConfig
-from genai_lib.genres.gato.sequences import PATCH, PLACES, Tokens
+from genai_lib.genres.gato.sequences import PATCH, PLACES, TokenBatch, is_padding
 
 
 class PatchEmbedding(nn.Module):
@@ -97,26 +97,34 @@ class Gato(nn.Module):
         nn.init.normal_(self.local.weight[1:], std=config.deviation)
 
     def forward(
-        self, sequences: Tokens, generator: torch.Generator | None = None
+        self, sequences: TokenBatch, generator: torch.Generator | None = None
     ) -> Tensor:
         """Score every token as the next one: (B, T, V).
 
         Parameters
         ----------
-        sequences : Tokens
+        sequences : TokenBatch
             A batch.
         generator : torch.Generator, default=None
             Draws the places of patches, in training.
         """
         return self.backbone(embeddings=self.embed(sequences, generator))
 
-    def after(self, sequences: Tokens) -> Tensor:
-        """Score what comes after each sequence of a batch: (B, V)."""
+    def after(self, sequences: TokenBatch) -> Tensor:
+        """Score what comes after the last token of each sequence, before any padding.
+
+        Returns
+        -------
+        Tensor of shape (B, V)
+        """
         x = self.backbone.hidden(embeddings=self.embed(sequences))
-        return self.backbone.to_logits(x[:, -1])
+        lengths = (~is_padding(sequences)).sum(dim=1)
+        if not lengths.all():
+            raise ValueError("sequences: one of them is empty")
+        return self.backbone.to_logits(x[torch.arange(len(x)), lengths - 1])
 
     def embed(
-        self, sequences: Tokens, generator: torch.Generator | None = None
+        self, sequences: TokenBatch, generator: torch.Generator | None = None
     ) -> Tensor:
         """Return what the backbone reads: (B, T, D)."""
         self._check(sequences)
@@ -130,7 +138,7 @@ class Gato(nn.Module):
             )
         return x + self.local(sequences.local)
 
-    def _check(self, sequences: Tokens) -> None:
+    def _check(self, sequences: TokenBatch) -> None:
         ids, size = sequences.ids, self.config.vocab_size
         if ids.ndim != 2:
             raise ValueError(f"ids={describe(ids)} must have shape (B, T)")
@@ -138,6 +146,12 @@ class Gato(nn.Module):
             raise ValueError(
                 f"ids from {ids.min()} to {ids.max()} must be {PATCH} for a patch, or "
                 f"from 0 to {size - 1}"
+            )
+        padding = is_padding(sequences)
+        if (padding[:, :-1] & ~padding[:, 1:]).any():
+            raise ValueError(
+                "sequences: padding stands before tokens; it must end a row, so what "
+                "is joined must be equally long"
             )
         known = self.local.num_embeddings
         if sequences.local.numel() and sequences.local.max() >= known:
@@ -154,7 +168,7 @@ class Gato(nn.Module):
 
 
 def masked_loss(
-    model: Gato, sequences: Tokens, generator: torch.Generator | None = None
+    model: Gato, sequences: TokenBatch, generator: torch.Generator | None = None
 ) -> Tensor:
     """Average -ln p(token) over text and actions alone [1, eq. 2]; in nats.
 
@@ -163,7 +177,7 @@ def masked_loss(
     Parameters
     ----------
     model : Gato
-    sequences : Tokens
+    sequences : TokenBatch
         A batch, of one source or of several.
     generator : torch.Generator, default=None
         Draws the places of patches, in training.
@@ -179,3 +193,19 @@ def masked_loss(
     x = model.backbone.hidden(embeddings=model.embed(sequences, generator))
     scores = model.backbone.to_logits(x[:, :-1][learned])  # (learned tokens, V)
     return functional.cross_entropy(scores, sequences.ids[:, 1:][learned])
+
+
+def likeliest(logits: Tensor, options: int) -> Tensor:
+    """Choose the token with the largest logit (B, V) among the first `options`: (B,).
+
+    Raises
+    ------
+    ValueError
+        If a logit is NaN or +∞, or all of the options have -∞: then nothing can be
+        chosen.
+    """
+    best = logits[:, :options].amax(dim=-1)
+    # NaN is larger than every number to `amax`.
+    if not (best.isfinite() & logits.amax(dim=-1).isfinite()).all():
+        raise ValueError("logits hold NaN or infinity; are the weights finite?")
+    return logits[:, :options].argmax(dim=-1)

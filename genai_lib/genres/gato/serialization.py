@@ -15,15 +15,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from genai_lib.checks import check_positive, describe
 from genai_lib.components.tokens import patchify
 from genai_lib.genres.gato.sequences import (
     FIRST,
     PATCH,
     PLACES,
-    Tokens,
+    TokenBatch,
     action_tokens,
     join,
     plain_tokens,
@@ -45,14 +47,18 @@ class Episode:
     actions: Mapping[str, Tensor | Sequence[str]]
 
 
-def serialize_text(text: str, words: Vocabulary, context: int | None = None) -> Tokens:
+def serialize_text(
+    text: str, words: Vocabulary, context: int | None = None
+) -> TokenBatch:
     """Write plain text: it has no time steps, and all of it is to be predicted."""
+    if not isinstance(text, str):
+        raise ValueError(f"text={describe(text)} must be a text")
     return _checked(plain_tokens(words.characters.encode(text)), context)
 
 
 def serialize_episode(
     episode: Episode, task: Task, words: Vocabulary, context: int | None = None
-) -> Tokens:
+) -> TokenBatch:
     """Write an episode as one sequence [1, section 2.2].
 
     A time step is what is seen (text, pictures, tensors, each sorted by name and
@@ -69,15 +75,17 @@ def serialize_episode(
 
     Returns
     -------
-    Tokens
+    TokenBatch
 
     Raises
     ------
     ValueError
-        If a part is missing or unknown, has a wrong size or a value outside its
-        specification, the parts have different numbers of steps, or the sequence is
-        longer than `context`.
+        If a part is missing or unknown, is no tensor or list, has a wrong size or a
+        value outside its specification, the parts have different numbers of steps, or
+        the sequence is longer than `context`.
     """
+    if not isinstance(episode, Episode):
+        raise ValueError(f"episode={describe(episode)} must be an Episode")
     steps = _steps(episode, task)
     whole = [*task.observations.values(), *task.actions.values()]
     if any(isinstance(part, Text) for part in whole) and steps > 1:
@@ -87,7 +95,7 @@ def serialize_episode(
     return _checked(serialize_steps(episode, task, words), context)
 
 
-def serialize_steps(episode: Episode, task: Task, words: Vocabulary) -> Tokens:
+def serialize_steps(episode: Episode, task: Task, words: Vocabulary) -> TokenBatch:
     """Write time steps that have equally many tokens, all at once."""
     seen = [_written(n, p, episode.observations[n], words) for n, p in task.seen()]
     done = [_written(n, p, episode.actions[n], words) for n, p in task.done()]
@@ -117,7 +125,7 @@ def normalise_patches(pictures: Tensor, patch: int) -> Tensor:
     return (2 * patchify(pictures, patch) - 1) / math.sqrt(patch)
 
 
-def _written(name: str, part: Part, values, words: Vocabulary) -> Tokens:
+def _written(name: str, part: Part, values, words: Vocabulary) -> TokenBatch:
     """Write one part of all time steps, as a batch of S sequences."""
     if isinstance(part, Picture):
         patches = normalise_patches(part.check(name, values), part.patch).float()
@@ -128,7 +136,7 @@ def _written(name: str, part: Part, values, words: Vocabulary) -> Tokens:
     return replace(tokens, learned=torch.zeros_like(tokens.learned))
 
 
-def _patches(pixels: Tensor, rows: int, columns: int) -> Tokens:
+def _patches(pixels: Tensor, rows: int, columns: int) -> TokenBatch:
     """Make sequences of the patches of pictures, of shape (S, n, P)."""
     row = torch.arange(rows).repeat_interleave(columns)
     column = torch.arange(columns).repeat(rows)
@@ -150,19 +158,37 @@ def _steps(episode: Episode, task: Task) -> int:
     lengths = {}
     for kind in ("observations", "actions"):
         given, wanted = getattr(episode, kind), getattr(task, kind)
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{kind}={describe(given)} must be a dict of the parts")
         if given.keys() != wanted.keys():
             raise ValueError(
-                f"{kind}={sorted(given)} must be those of task {task.name!r}: "
-                f"{sorted(wanted)}"
+                f"{kind}={sorted(map(str, given))} must be those of task "
+                f"{task.name!r}: {sorted(wanted)}"
             )
-        lengths |= {name: len(values) for name, values in given.items()}
+        lengths |= {name: _length(name, values) for name, values in given.items()}
     steps = set(lengths.values())
     if len(steps) != 1 or 0 in steps:
         raise ValueError(f"all parts must have equally many time steps, got {lengths}")
     return steps.pop()
 
 
-def _checked(tokens: Tokens, context: int | None) -> Tokens:
+def _length(name: str, values: object) -> int:
+    """Count the time steps of one part."""
+    if isinstance(values, Tensor | np.ndarray):
+        shaped = values.ndim > 0
+    else:
+        shaped = isinstance(values, list | tuple)
+    if not shaped:
+        raise ValueError(
+            f"{name}={describe(values)} must have one entry for each time step: a "
+            "tensor, or a list"
+        )
+    return len(values)
+
+
+def _checked(tokens: TokenBatch, context: int | None) -> TokenBatch:
+    if context is not None:
+        check_positive(context=context)
     if context is not None and len(tokens) > context:
         raise ValueError(
             f"the sequence has {len(tokens)} tokens, more than context={context}: "

@@ -67,7 +67,10 @@ class Text:
         (value,) = values
         if not isinstance(value, str):
             raise ValueError(f"{name}={describe(value)} must be a text")
-        return words.characters.encode(value)[None]
+        try:
+            return words.characters.encode(value)[None]
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,14 @@ class Task:
 
 
 def _shaped(name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    values = torch.as_tensor(values)
+    try:
+        values = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{name}={describe(values)} cannot become a tensor: {error}"
+        ) from error
+    if values.is_complex():
+        raise ValueError(f"{name}={describe(values)} must be real")
     if values.ndim < 1 or values.shape[1:] != torch.Size(shape):
         found, size = tuple(values.shape[1:]), math.prod(values.shape[1:])
         raise ValueError(

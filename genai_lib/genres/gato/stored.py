@@ -18,7 +18,7 @@ from torch import Tensor
 from genai_lib import runtime
 from genai_lib.data.documentation import load_documentation
 from genai_lib.genres.gato import Gato
-from genai_lib.genres.gato.lessons import (
+from genai_lib.genres.gato.training import (
     SHARE,
     batches,
     demonstrations,

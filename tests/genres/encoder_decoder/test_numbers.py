@@ -9,6 +9,7 @@ from num2words import num2words
 from genai_lib.genres.encoder_decoder import (
     LANGUAGES,
     NumberVocabulary,
+    Pairs,
     draw_numbers,
     in_words,
     is_held_out,
@@ -81,6 +82,15 @@ def test_pairs_are_filled_up_and_batches_are_cut():
             number, language = int(text[2:]), text[:2]
             assert VOCABULARY.decode(words) == in_words(number, language)
     assert seen == {"en7", "de8", "fr123456"}
+
+
+def test_a_cut_drops_no_token_wherever_the_pads_stand():
+    rows = torch.tensor([[0, 0, 4, 5, 0], [0, 3, 0, 6, 0]])
+    source, target = next(Pairs(rows, rows).batches(4, torch.Generator()))
+    assert source.shape == target.shape == (4, 4)
+    assert ((source == 5).any(dim=1) | (source == 6).any(dim=1)).all()
+    with pytest.raises(ValueError, match="examples: at least one"):
+        VOCABULARY.pairs([])
 
 
 def test_batches_of_a_pool_are_sorted_by_length():

@@ -20,7 +20,7 @@ from genai_lib.genres.encoder_decoder import (
     span_config,
     translation_loss,
 )
-from genai_lib.genres.encoder_decoder.spans import span_mask
+from genai_lib.genres.encoder_decoder.spans import count_spans, span_mask
 
 
 def test_the_target_is_shifted_by_one_and_starts_anew():
@@ -86,6 +86,31 @@ def test_a_loss_needs_fitting_arguments():
     for smoothing in (-0.1, 1.0):
         with pytest.raises(ValueError, match=f"smoothing={smoothing}"):
             smoothed_cross_entropy(logits, torch.zeros(1, 2).long(), smoothing)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("pad", [0, 2])
+def test_a_target_of_pads_alone_has_no_loss(smoothing, pad):
+    model = Seq2Seq(Seq2SeqConfig(9, width=8, heads=2, pad_token=pad))
+    pads = torch.full((2, 3), pad)
+    with pytest.raises(ValueError, match=f"no token but pads, pad_token={pad}"):
+        smoothed_cross_entropy(torch.randn(2, 3, 9), pads, smoothing, pad)
+    with pytest.raises(ValueError, match="no token but pads"):
+        translation_loss(model, (torch.ones(2, 3).long(), pads), smoothing)
+    with pytest.raises(ValueError, match="no token but pads"):
+        smoothed_cross_entropy(torch.randn(0, 3, 9), pads[:0], smoothing, pad)
+    pads[1, 0] = 5
+    assert smoothed_cross_entropy(torch.randn(2, 3, 9), pads, smoothing, pad).isfinite()
+
+
+def test_targets_are_tokens_that_exist():
+    logits = torch.randn(1, 2, 9)
+    for wrong in ([3, 9], [-100, 3], [-1, 0]):
+        with pytest.raises(ValueError, match="target from .* must be from 0 to 8"):
+            smoothed_cross_entropy(logits, torch.tensor([wrong]))
+    for wrong in (torch.ones(1, 2), None, [[1, 2]]):
+        with pytest.raises(ValueError, match="target="):
+            smoothed_cross_entropy(logits, wrong)
 
 
 def test_teacher_forcing_tells_the_true_past():
@@ -220,11 +245,34 @@ def test_the_same_generator_draws_the_same_spans():
         ({"first_mark": 41}, "tokens up to 41 must be below first_mark=41"),
         ({"tokens": TEXT[:, :1]}, "tokens=.*L > 1"),
         ({"tokens": TEXT.float()}, "tokens=.*int64"),
+        ({"tokens": TEXT[:0]}, r"tokens=.*\(0, 40\).*B > 0"),
+        ({"tokens": TEXT[:, :0]}, "tokens=.*L > 1"),
+        ({"tokens": TEXT[0]}, "tokens=.*shape"),
+        ({"tokens": -TEXT}, "from 0 on: the smallest is -41"),
+        ({"end_token": 100}, "end_token=100 is one of the 2 marks"),
+        ({"end_token": 101}, "end_token=101 is one of the 2 marks"),
+        ({"end_token": 103, "share": 0.5, "mean_span": 2.0}, "end_token=103 is one"),
+        ({"end_token": -1}, "end_token=-1"),
+        ({"end_token": 1.0}, "end_token=1.0"),
+        ({"share": float("nan")}, "share=nan"),
+        ({"mean_span": float("nan")}, "mean_span=nan"),
     ],
 )
 def test_texts_that_cannot_be_blanked_are_one_clear_error(options, message):
     with pytest.raises(ValueError, match=message):
         corrupt_spans(**({"tokens": TEXT, "first_mark": 100, "end_token": 1} | options))
+
+
+def test_an_end_may_stand_behind_the_marks():
+    source, target = corrupt_spans(TEXT, 100, 102)
+    assert (source == 102).sum() == (target == 102).sum() == 50
+    for length in (-1, 0, 1, 2.5):
+        with pytest.raises(ValueError, match=f"length={length}"):
+            span_mask(3, length, 0.5, 1.0)
+    blank = span_mask(5, 40, 0.3, 2.0)
+    begins = blank & ~torch.cat([blank[:, :1] & False, blank[:, :-1]], dim=1)
+    assert (blank.sum(1) == 12).all() and (begins.sum(1) == 6).all()
+    assert count_spans(40, 0.3, 2.0) == (12, 6)
 
 
 def test_lessons_of_spans_fit_their_model():
@@ -238,6 +286,9 @@ def test_lessons_of_spans_fit_their_model():
     assert loss.isfinite()
     with pytest.raises(ValueError, match="more spans than 4 marks"):
         next(span_batches(iter([TEXT]), 50, config, share=0.6))
+    for wrong in (TEXT[:0], TEXT[:, :1], None):
+        with pytest.raises(ValueError, match="tokens="):
+            next(span_batches(iter([wrong]), 50, config))
 
 
 def test_tables_learn_faster_and_every_weight_once():

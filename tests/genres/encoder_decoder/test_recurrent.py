@@ -7,8 +7,13 @@ from torch.testing import assert_close
 from genai_lib.genres.encoder_decoder import (
     AttentiveSeq2Seq,
     RecurrentSeq2Seq,
+    Seq2Seq,
     Seq2SeqConfig,
+    answer,
+    exact_matches,
+    translation_loss,
 )
+from genai_lib.genres.inference import beam_search
 
 CONFIG = Seq2SeqConfig(13, width=12, heads=3)
 SOURCE = torch.tensor([[4, 5, 6, 7, 1], [8, 9, 1, 0, 0]])
@@ -58,3 +63,74 @@ def test_an_odd_width_is_one_clear_error():
 def test_a_source_of_pads_alone_is_one_clear_error():
     with pytest.raises(ValueError, match="source: a row has no token but pads"):
         RecurrentSeq2Seq(CONFIG)(torch.zeros(1, 3).long(), torch.zeros(1, 1).long())
+
+
+RECURRENT = (RecurrentSeq2Seq, AttentiveSeq2Seq)
+MODELS = (*RECURRENT, Seq2Seq)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+@pytest.mark.parametrize(
+    ("row", "pad"),
+    [([0, 5, 6, 7], 0), ([5, 0, 6, 7], 0), ([5, 6, 0, 7], 0), ([0, 5, 6, 0], 0)]
+    + [([2, 5, 0, 2], 2), ([5, 2, 0, 7], 2)],
+)
+def test_pads_that_do_not_end_a_source_are_named(kind, row, pad):
+    model = kind(Seq2SeqConfig(13, width=12, heads=3, pad_token=pad))
+    source = torch.tensor([[5, 6, 7, pad], row, row])
+    for call in (
+        lambda: model.start(source),
+        lambda: model(source, torch.ones(3, 2).long()),
+        lambda: answer(model, source, 2),
+    ):
+        with pytest.raises(ValueError, match=rf"source: row 1 .*pad_token={pad}"):
+            call()
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_pads_at_the_end_change_nothing(kind):
+    model, target = kind(CONFIG), torch.tensor([[0, 4, 5]])
+    wanted = model(torch.tensor([[4, 5, 6]]), target)
+    assert_close(model(torch.tensor([[4, 5, 6, 0, 0]]), target), wanted)
+
+
+def test_a_transformer_looks_at_no_pad_wherever_it_stands():
+    config = Seq2SeqConfig(13, width=12, heads=3, pad_token=2)
+    model, target = Seq2Seq(config).eval(), torch.tensor([[0, 4, 5]])
+    source = torch.tensor([[2, 4, 2, 6, 2]])
+    wanted = model(source, target)
+    model.embedding.weight.data[2] = 50.0
+    found = model(source, target)
+    others = torch.arange(13) != 2  # the tied table scores the pad itself
+    assert_close(found[..., others], wanted[..., others])
+    assert not found.equal(wanted)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_targets_have_their_pads_at_the_end(kind):
+    model = kind(CONFIG)
+    for wrong in ([5, 0, 6, 1], [0, 5, 6, 1], [0, 5, 0, 0]):
+        target = torch.tensor([[5, 6, 1, 0], wrong])
+        for measure in (
+            lambda t: translation_loss(model, (SOURCE, t)),
+            lambda t: exact_matches(model, SOURCE, t),
+        ):
+            with pytest.raises(ValueError, match="target: row 1 has pads"):
+                measure(target)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("kind", MODELS)
+def test_broken_weights_write_nothing(kind, value):
+    model = kind(CONFIG)
+    model.embedding.weight.data[3] = value
+    model.to_logits.weight.data[3] = value
+    target = torch.tensor([[5, 6, 1], [5, 1, 0]])
+    for write in (
+        lambda: answer(model, SOURCE, 4),
+        lambda: exact_matches(model, SOURCE, target),
+        lambda: beam_search(model.given(SOURCE[:1]), torch.tensor([0]), 3, 2),
+        lambda: model.given(SOURCE)(target),
+    ):
+        with pytest.raises(ValueError, match="logits hold NaN or infinity"):
+            write()

@@ -14,8 +14,8 @@ from genai_lib.genres.gato import (
     Vocabulary,
     cart_pole_episodes,
     corridor_episodes,
-    play,
-    run_after,
+    corridor_expert,
+    rollout,
     serialize_episode,
 )
 from genai_lib.genres.gato.figure import replay_cart_pole, replay_corridor
@@ -88,13 +88,13 @@ def test_cart_pole_shows_the_tokens_of_the_sequence():
 
 def test_the_corridor_shows_the_prompt_and_then_the_network():
     (shown,) = corridor_episodes(1, generator(), True)
-    rule = [lambda v, _: [run_after(x["way"], True) for x in v]]
-    (rollout,) = play([Corridor(True)], [3], *rule)
-    explorer = replay_corridor(shown, rollout, WORDS, shown=4)
+    rule = [lambda v, _: [corridor_expert(x["way"], True) for x in v]]
+    (played,) = rollout([Corridor(True)], [3], *rule)
+    explorer = replay_corridor(shown, played, WORDS, shown=4)
     assert len(explorer.lists["step"]) == 4 + 10
     ids = serialize_episode(shown, CORRIDOR, WORDS).ids.view(-1, 3).tolist()
     acts = [drawn_words(explorer.draw(step=n))[-1] for n in range(1, 15)]
-    assert acts == [str(row[2]) for row in ids[-4:]] + [str(a) for a in rollout.actions]
+    assert acts == [str(row[2]) for row in ids[-4:]] + [str(a) for a in played.actions]
     assert "the expert takes" in explorer.alt(step=4)
     assert "the network takes" in explorer.alt(step=5)
     # The wires are swapped, so action 1 goes to the left, where the goal is.

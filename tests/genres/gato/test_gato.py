@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -14,7 +15,6 @@ from genai_lib.data import Characters
 from genai_lib.genres.decoder_only import GPTConfig
 from genai_lib.genres.gato import (
     BINS,
-    PATCH,
     Bounded,
     Continuous,
     Discrete,
@@ -27,10 +27,8 @@ from genai_lib.genres.gato import (
     bin_edges,
     bounded_to_tokens,
     continuous_to_tokens,
-    join,
     masked_loss,
     normalise_patches,
-    plain_tokens,
     serialize_episode,
     serialize_text,
     squeeze,
@@ -39,6 +37,7 @@ from genai_lib.genres.gato import (
     tokens_to_continuous,
     unsqueeze,
 )
+from genai_lib.genres.gato.sequences import PATCH, join, plain_tokens
 
 WORDS = Vocabulary(Characters.of("abcdefghij"))
 V, BAR = 10, 10 + 1024
@@ -408,3 +407,75 @@ def test_other_patches_and_long_time_steps_are_named():
         network(context=16)(tokens)
     with pytest.raises(ValueError, match="no text and no action"):
         masked_loss(network(), tokens.map(lambda x: x[:, 6:9]))
+
+
+PARTS = {
+    "text": Text(),
+    "picture": Picture((1, 4, 4), 2),
+    "one whole number": Discrete(5),
+    "two whole numbers": Discrete(5, (2,)),
+    "real": Continuous(),
+    "bounded": Bounded((3,)),
+}
+NOTHING_OF_THESE = [
+    *(None, 3, 2.5, True, "abc", "", b"ab", object(), torch.tensor(1.0), np.float64(2)),
+    *({"a": 1}, {1}, iter([1]), range(2), [None], [object()], [["a"]], [[1], [2, 3]]),
+    *(np.array([None]), torch.ones(1, dtype=torch.complex64), ["a\u2603"], [math.nan]),
+]
+
+
+@pytest.mark.parametrize("kind", ["observations", "actions"])
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_values_of_any_wrong_kind_are_named(part, kind):
+    for value in NOTHING_OF_THESE:
+        parts = {"observations": {}, "actions": {}} | {kind: {"field": value}}
+        task = Task("t", **{kind: {"field": part}})
+        with pytest.raises(ValueError, match="field"):
+            serialize_episode(Episode(**parts), task, WORDS)
+
+
+def test_wrong_values_beside_a_text_are_named():
+    for name, part in PARTS.items():
+        for value in (["a\u2603"] * 2, [object()] * 2, [math.nan] * 2):
+            seen = {"field": value, "words": ["a", "b"]}
+            task = Task(name, {"field": part, "words": Text()})
+            with pytest.raises(ValueError, match="field"):
+                serialize_episode(Episode(seen, {}), task, WORDS)
+
+
+def test_what_is_not_an_episode_is_named():
+    for wrong in (None, {"a": 1}, 3):
+        with pytest.raises(ValueError, match="episode="):
+            serialize_episode(wrong, Task("t", {"a": Text()}), WORDS)
+        with pytest.raises(ValueError, match="observations="):
+            serialize_episode(Episode(wrong, {}), Task("t", {"b": Text()}), WORDS)
+        with pytest.raises(ValueError, match="text="):
+            serialize_text(wrong, WORDS)
+    for context in (0, -1, 1.5, "9"):
+        with pytest.raises(ValueError, match="context="):
+            serialize_text("a", WORDS, context)
+
+
+def picture_of(side, patch):
+    task = Task("t", {"picture": Picture((1, side, side), patch)})
+    episode = Episode({"picture": torch.rand(1, 1, side, side)}, {})
+    return serialize_episode(episode, task, WORDS)
+
+
+@pytest.mark.parametrize("sizes", [(2, 4), (4, 2), (1, 2, 4)])
+@pytest.mark.parametrize("put", [stack, lambda pieces: join(*pieces)])
+def test_patches_of_different_sizes_do_not_stand_together(put, sizes):
+    pieces = [picture_of(4, size) for size in sizes]
+    with pytest.raises(ValueError, match="pixels: patches of .* numbers cannot"):
+        put([pieces[0], serialize_text("a", WORDS), *pieces[1:]])
+    together = put([pieces[0], serialize_text("a", WORDS), picture_of(8, sizes[0])])
+    assert together.pixels.shape[-1] == sizes[0] ** 2
+
+
+def test_nothing_makes_no_batch():
+    for put in (lambda: stack([]), join):
+        with pytest.raises(ValueError, match="sequences: at least one"):
+            put()
+    text = serialize_text("ab", WORDS)
+    with pytest.raises(ValueError, match=r"ids=.*shape \(1, 2\).*\(T,\)"):
+        stack([text, text[None]])

@@ -7,7 +7,7 @@ import torch
 
 from genai_lib.data import even_windows, load_digits, load_documentation
 from genai_lib.genres import gato
-from genai_lib.genres.gato import lessons
+from genai_lib.genres.gato import training
 from genai_lib.genres.gato.stored import (
     PATH,
     WIDTH,
@@ -17,7 +17,7 @@ from genai_lib.genres.gato.stored import (
     train_alone,
 )
 
-WORDS = lessons.documentation_words()
+WORDS = training.documentation_words()
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def test_the_file_is_small():
 
 
 def test_each_has_the_size_of_the_joint_network(networks):
-    joint = lessons.new_network(WORDS, WIDTH).state_dict()
-    assert list(networks) == list(lessons.SHARE)
+    joint = training.new_network(WORDS, WIDTH).state_dict()
+    assert list(networks) == list(training.SHARE)
     for network in networks.values():
         shapes = {name: weight.shape for name, weight in network.state_dict().items()}
         assert shapes == {name: weight.shape for name, weight in joint.items()}
@@ -42,16 +42,16 @@ def test_one_names_digits_that_it_has_not_seen(networks):
     digits = load_digits("test")
     labels = digits.labels[:200]
     episodes = gato.caption_episodes(digits.images[:200], labels)
-    seen = gato.stack([e[:5] for e in lessons.write(episodes, gato.CAPTION, WORDS)])
+    seen = gato.stack([e[:5] for e in training.write(episodes, gato.CAPTION, WORDS)])
     said = gato.write_captions(networks["captions"], seen, WORDS, gato.END)
     meant = [gato.NAMES[label] for label in labels.tolist()]
     assert fmean(a == b for a, b in zip(said, meant, strict=True)) >= 0.85
 
 
 def test_one_walks_and_one_predicts_text(networks):
-    player = gato.Player(networks["grid"], gato.GRID, WORDS, history=4)
-    worlds = [gato.GridWorld() for _ in range(20)]
-    assert fmean(r.total for r in gato.play(worlds, range(20), player)) > -5
+    player = gato.Policy(networks["grid"], gato.GRID, WORDS, history=4)
+    environments = [gato.GridWorld() for _ in range(20)]
+    assert fmean(r.total for r in gato.rollout(environments, range(20), player)) > -5
     text = WORDS.characters.encode(load_documentation().validation)
     assert gato.bits_per_character(networks["text"], even_windows(text, 32, 100)) < 2.9
 
@@ -78,5 +78,5 @@ def test_what_is_stored_comes_back(networks, tmp_path):
 
 def test_a_first_step_can_be_taken_again(capsys):
     networks = train_alone(steps=1)
-    assert list(networks) == list(lessons.SHARE)
+    assert list(networks) == list(training.SHARE)
     assert capsys.readouterr().out.count("step      1 of 1") == len(networks)

@@ -1,4 +1,4 @@
-"""The worlds, their experts, demonstrations of them, and the network as an agent."""
+"""Environments, their experts, demonstrations of them, and the network as policy."""
 
 from itertools import islice
 
@@ -17,27 +17,27 @@ from genai_lib.genres.gato import (
     Corridor,
     Gato,
     GridWorld,
-    Named,
-    Player,
+    NamedObservation,
+    Policy,
     Task,
     Vocabulary,
-    balance,
     bits_per_character,
     caption_episodes,
     cart_pole_episodes,
+    cart_pole_expert,
     corridor_episodes,
+    corridor_expert,
     grid_episodes,
+    grid_expert,
     make_cart_pole,
-    moved,
-    plain_tokens,
-    play,
-    run_after,
+    rollout,
     serialize_episode,
     stack,
-    walk,
-    windows,
     write_captions,
 )
+from genai_lib.genres.gato.demonstrations import windows
+from genai_lib.genres.gato.environments import moved
+from genai_lib.genres.gato.sequences import plain_tokens
 
 WORDS = Vocabulary(Characters.of("\nabcdefghijklmnopqrstuvwxyz"))
 
@@ -53,25 +53,29 @@ def network():
 
 
 def test_scripted_expert_balances_the_real_cart_pole():
-    worlds = [Named(make_cart_pole(), "state") for _ in range(3)]
-    rollouts = play(worlds, [7, 8, 9], lambda v, _: [balance(x["state"]) for x in v])
+    environments = [NamedObservation(make_cart_pole(), "state") for _ in range(3)]
+    rollouts = rollout(
+        environments, [7, 8, 9], lambda v, _: [cart_pole_expert(x["state"]) for x in v]
+    )
     assert [r.total for r in rollouts] == [500.0] * 3
-    assert worlds[0].world.spec.id == "CartPole-v1"
+    assert environments[0].env.spec.id == "CartPole-v1"
 
 
 def test_on_the_grid_the_expert_takes_a_shortest_way():
     for seed in range(40):
-        world = GridWorld()
-        view, _ = world.reset(seed=seed)
+        environment = GridWorld()
+        view, _ = environment.reset(seed=seed)
         distance = sum(abs(int(x) - 4) for x in view["way"])
-        (rollout,) = play([world], [seed], lambda v, _: [walk(x["way"]) for x in v])
-        assert rollout.total == -distance < 0
-        assert world.agent == world.goal
+        (played,) = rollout(
+            [environment], [seed], lambda v, _: [grid_expert(x["way"]) for x in v]
+        )
+        assert played.total == -distance < 0
+        assert environment.agent == environment.goal
 
 
 def test_the_grid_ends_at_its_limit_and_has_edges():
-    (rollout,) = play([GridWorld(limit=6)], [1], lambda v, _: [0])
-    assert len(rollout.actions) == 6
+    (played,) = rollout([GridWorld(limit=6)], [1], lambda v, _: [0])
+    assert len(played.actions) == 6
     assert moved((0, 2), 0) == (0, 2) and moved((4, 4), 3) == (4, 4)
     assert moved((2, 2), 2) == (2, 1) and moved((2, 2), 1) == (3, 2)
     with pytest.raises(ValueError, match="action=4"):
@@ -80,11 +84,13 @@ def test_the_grid_ends_at_its_limit_and_has_edges():
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_in_the_corridor_the_expert_comes_nearer_with_each_step(swapped):
-    world = Corridor(swapped)
-    view, _ = world.reset(seed=3)
+    environment = Corridor(swapped)
+    view, _ = environment.reset(seed=3)
     for _ in range(30):
         before = abs(int(view["way"]) - 3)
-        view, reward, ended, _, _ = world.step(run_after(view["way"], swapped))
+        view, reward, ended, _, _ = environment.step(
+            corridor_expert(view["way"], swapped)
+        )
         assert reward == (before == 1) and not ended
         assert 1 <= abs(int(view["way"]) - 3) <= 3
         if before > 1:
@@ -97,16 +103,16 @@ def test_swapped_wires_cannot_be_seen_and_reverse_every_action():
     for action in (0, 1, 1, 0, 0, 0):
         assert plain.step(action)[:2] == swapped.step(1 - action)[:2]
     for way in (0, 1, 2, 4, 5, 6):
-        assert run_after(way, False) == 1 - run_after(way, True)
+        assert corridor_expert(way, False) == 1 - corridor_expert(way, True)
 
 
 def test_without_a_demonstration_half_of_the_first_actions_are_right():
     right = 0
     for swapped in (False, True):
-        player = Player(network(), CORRIDOR, WORDS, 4)
-        worlds = [Corridor(swapped) for _ in range(15)]
-        for r in play(worlds, range(15), player):
-            right += r.actions[0] == run_after(r.views[0]["way"], swapped)
+        player = Policy(network(), CORRIDOR, WORDS, 4)
+        environments = [Corridor(swapped) for _ in range(15)]
+        for r in rollout(environments, range(15), player):
+            right += r.actions[0] == corridor_expert(r.observations[0]["way"], swapped)
     assert right == 15
 
 
@@ -114,13 +120,13 @@ def test_demonstrations_are_what_was_done():
     episodes = cart_pole_episodes(2, generator(), steps=60, mistakes=0.1)
     for episode in episodes:
         states, pushes = episode.observations["state"], episode.actions["push"]
-        meant = torch.tensor([balance(s) for s in states])
+        meant = torch.tensor([cart_pole_expert(s) for s in states])
         assert 0 < (meant != pushes).float().mean() < 0.3
-        world = make_cart_pole()
-        world.reset(seed=0)
-        world.unwrapped.state = states[0].double().numpy()
+        environment = make_cart_pole()
+        environment.reset(seed=0)
+        environment.unwrapped.state = states[0].double().numpy()
         for push, after in zip(pushes[:-1], states[1:], strict=True):
-            seen, *_ = world.step(int(push))
+            seen, *_ = environment.step(int(push))
             torch.testing.assert_close(torch.from_numpy(seen), after, atol=1e-4, rtol=0)
 
 
@@ -182,11 +188,11 @@ def test_player_sees_prompt_history_and_present():
     prompt = serialize_episode(
         corridor_episodes(1, generator(), True)[0], CORRIDOR, WORDS
     )
-    player = Player(model, CORRIDOR, WORDS, history=3, prompt=prompt[-6:])
-    (rollout,) = play([Corridor(True)], [0], player)
+    player = Policy(model, CORRIDOR, WORDS, history=3, prompt=prompt[-6:])
+    (played,) = rollout([Corridor(True)], [0], player)
     lengths = [tokens.ids.shape[1] for tokens in seen]
     assert lengths == [8, 11, *[14] * 8]
-    whole = serialize_episode(rollout.episode(CORRIDOR), CORRIDOR, WORDS)
+    whole = serialize_episode(played.episode(CORRIDOR), CORRIDOR, WORDS)
     for name in ("ids", "local"):
         last = getattr(seen[-1], name)[0]
         assert torch.equal(last[:6], getattr(prompt, name)[-6:])
@@ -196,31 +202,31 @@ def test_player_sees_prompt_history_and_present():
 def test_playing_side_by_side_is_playing_alone():
     model = network()
     prompts = stack([g[-8:] for g in grids() if len(g) >= 8][:6])
-    choose = Player(model, GRID, WORDS, 2, prompts)
-    together = play([GridWorld(limit=i + 2) for i in range(6)], range(6), choose)
-    for i, rollout in enumerate(together):
-        player = Player(model, GRID, WORDS, 2, prompts[i])
-        (alone,) = play([GridWorld(limit=i + 2)], [i], player)
-        assert alone.actions == rollout.actions and alone.total == rollout.total
+    choose = Policy(model, GRID, WORDS, 2, prompts)
+    together = rollout([GridWorld(limit=i + 2) for i in range(6)], range(6), choose)
+    for i, played in enumerate(together):
+        player = Policy(model, GRID, WORDS, 2, prompts[i])
+        (alone,) = rollout([GridWorld(limit=i + 2)], [i], player)
+        assert alone.actions == played.actions and alone.total == played.total
 
 
 def test_actions_are_those_of_the_task():
-    rollouts = play(
-        [Named(make_cart_pole(), "state") for _ in range(2)],
+    rollouts = rollout(
+        [NamedObservation(make_cart_pole(), "state") for _ in range(2)],
         [1, 2],
-        Player(network(), CART_POLE, WORDS, 2),
+        Policy(network(), CART_POLE, WORDS, 2),
     )
     assert {a for r in rollouts for a in r.actions} <= {0, 1}
     assert all(r.total == len(r.actions) for r in rollouts)
 
 
 def test_what_cannot_be_played_is_named():
-    with pytest.raises(ValueError, match="2 worlds"):
-        play([GridWorld(), GridWorld()], [1], lambda v, _: [0])
+    with pytest.raises(ValueError, match="2 environments"):
+        rollout([GridWorld(), GridWorld()], [1], lambda v, _: [0])
     with pytest.raises(ValueError, match="history=0"):
-        Player(network(), GRID, WORDS, 0)
+        Policy(network(), GRID, WORDS, 0)
     with pytest.raises(ValueError, match="one discrete number"):
-        Player(network(), CAPTION, WORDS, 1)
+        Policy(network(), CAPTION, WORDS, 1)
     with pytest.raises(ValueError, match="action=2"):
         Corridor(False).step(2)
     with pytest.raises(ValueError, match="limit=0"):

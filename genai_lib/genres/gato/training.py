@@ -1,7 +1,7 @@
 """What the networks of the chapter learn from, and how: demonstrations, batches, steps.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/gato
+Tests    tests/genres/test_gato_training.py, tests/genres/gato/test_stored.py
 
 References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, sections 2.2 and 2.3
@@ -27,11 +27,11 @@ from genai_lib.genres.gato.demonstrations import (
     grid_episodes,
     windows,
 )
+from genai_lib.genres.gato.environments import CART_POLE, CORRIDOR, GRID
 from genai_lib.genres.gato.model import Gato, masked_loss
-from genai_lib.genres.gato.sequences import Tokens, plain_tokens, stack
+from genai_lib.genres.gato.sequences import TokenBatch, plain_tokens, stack
 from genai_lib.genres.gato.serialization import Episode, serialize_episode
 from genai_lib.genres.gato.specification import Task, Vocabulary
-from genai_lib.genres.gato.worlds import CART_POLE, CORRIDOR, GRID
 from genai_lib.training import History, cosine, fit
 
 LENGTH = 32  # the most tokens of a sequence
@@ -46,7 +46,9 @@ def documentation_words() -> Vocabulary:
     return Vocabulary(Characters.of(load_documentation().characters))
 
 
-def write(episodes: Sequence[Episode], task: Task, words: Vocabulary) -> list[Tokens]:
+def write(
+    episodes: Sequence[Episode], task: Task, words: Vocabulary
+) -> list[TokenBatch]:
     """Write each episode as a sequence."""
     return [serialize_episode(episode, task, words) for episode in episodes]
 
@@ -56,8 +58,8 @@ def demonstrations(words: Vocabulary, generator: torch.Generator) -> dict[str, l
 
     Returns
     -------
-    dict from name of a source to list of Tokens; of the corridor there are two lists,
-    the second with swapped wires.
+    dict from name of a source to list of TokenBatch; of the corridor there are two
+    lists, the second with swapped wires.
     """
     poles = cart_pole_episodes(80, generator)
     grids = grid_episodes(500, generator)
@@ -74,7 +76,7 @@ def demonstrations(words: Vocabulary, generator: torch.Generator) -> dict[str, l
 
 def streams(
     shown: Mapping[str, list], text: Tensor, generator: torch.Generator
-) -> dict[str, Iterator[Tokens]]:
+) -> dict[str, Iterator[TokenBatch]]:
     """Cut sequences without end from what was shown, and from a text.
 
     Of the corridors three in four have a prompt: a demonstration in a corridor with
@@ -101,15 +103,17 @@ def streams(
     }
 
 
-def any_of(sequences: Sequence[Tokens], generator: torch.Generator) -> Iterator[Tokens]:
+def any_of(
+    sequences: Sequence[TokenBatch], generator: torch.Generator
+) -> Iterator[TokenBatch]:
     """Draw sequences without end."""
     while True:
         yield sequences[torch.randint(len(sequences), (), generator=generator)]
 
 
 def batches(
-    sources: Mapping[str, Iterator[Tokens]], names: Sequence[str]
-) -> Iterator[Tokens]:
+    sources: Mapping[str, Iterator[TokenBatch]], names: Sequence[str]
+) -> Iterator[TokenBatch]:
     """Yield batches with sequences of the sources that are named."""
     while True:
         yield stack([next(sources[n]) for n in names for _ in range(SHARE[n])])
@@ -123,15 +127,15 @@ def new_network(words: Vocabulary, width: int) -> Gato:
 
 
 def learn(
-    model: Gato, lessons: Iterator[Tokens], steps: int, generator: torch.Generator
+    model: Gato, batches: Iterator[TokenBatch], steps: int, generator: torch.Generator
 ) -> History:
     """Train a network on batches; all networks of the chapter learn in this way."""
     device = model.local.weight.device
     weights = model.parameters()
     return fit(
         model,
-        (lesson.to(device) for lesson in lessons),
-        lambda m, lesson: masked_loss(m, lesson, generator),
+        (batch.to(device) for batch in batches),
+        lambda m, batch: masked_loss(m, batch, generator),
         steps=steps,
         optimizer=torch.optim.AdamW(
             weights, LEARNING_RATE, betas=(0.9, 0.95), fused=True
