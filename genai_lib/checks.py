@@ -70,7 +70,7 @@ def as_ids(name: str, ids: object, count: int) -> list[int]:
         or the ids of several texts.
     """
     single = as_whole(ids) is not None
-    if not single and (isinstance(ids, str) or not isinstance(ids, Iterable)):
+    if not single and (getattr(ids, "ndim", 1) == 0 or not isinstance(ids, Iterable)):
         raise ValueError(f"{name}={describe(ids)} must be whole numbers")
     if getattr(ids, "ndim", 1) > 1:
         raise ValueError(f"{name}={describe(ids)} are several texts: pass one row")
@@ -171,12 +171,22 @@ def check_labels(name: str, rows: object, labels: object) -> None:
             f"{name}={describe(rows)} and labels={describe(labels)}: "
             "shapes (N, K) and (N,) with N > 0 are needed"
         )
-    if (
-        not is_whole_dtype(labels.dtype)
-        or labels.min() < 0
-        or labels.max() >= rows.shape[1]
-    ):
-        raise ValueError(f"labels must be integers from 0 to {rows.shape[1] - 1}")
+    last, whole = rows.shape[1] - 1, is_whole_dtype(labels.dtype)
+    if not whole or labels.min() < 0 or labels.max() > last:
+        raise ValueError(f"labels must be integers from 0 to {last}")
+
+
+def check_tokens(name: str, tokens: Tensor, count: int) -> Tensor:
+    """Return integer tokens as int64; ValueError unless all are from 0 to `count` - 1.
+
+    A tensor of any shape; an empty one has no wrong token.
+    """
+    if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < count:
+        raise ValueError(
+            f"{name} from {tokens.min()} to {tokens.max()} must be from 0 to "
+            f"{count - 1}"
+        )
+    return tokens.long()
 
 
 def check_numbers(name: str, numbers: object, count: int) -> None:
@@ -184,11 +194,7 @@ def check_numbers(name: str, numbers: object, count: int) -> None:
     whole = isinstance(numbers, Tensor) and numbers.dtype in (torch.int64, torch.int32)
     if not whole or numbers.ndim != 2:
         raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
-    if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < count:
-        raise ValueError(
-            f"{name} from {numbers.min()} to {numbers.max()} must be from 0 to "
-            f"{count - 1}"
-        )
+    check_tokens(name, numbers, count)
 
 
 def _plain(value: object) -> object:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_positive, describe
+from genai_lib.components.softmax import token_log_probabilities
 
 
 class Blank(NamedTuple):
@@ -62,7 +63,7 @@ class FromTheLeft:
         """Return for each hidden token (B, n) ln p of it, given all before it."""
         left, hidden, _ = blank.cut(rows)
         logits = self.model(torch.cat([left, hidden[:, :-1]], dim=1))
-        return _chosen(logits[:, blank.start - 1 :], hidden)
+        return token_log_probabilities(logits[:, blank.start - 1 :], hidden)
 
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
@@ -96,7 +97,9 @@ class Rescored:
         texts, scores, cache = self.propose(left, blank.length)  # (B, C, n), (B, C)
         behind = right.repeat_interleave(texts.shape[1], dim=0)  # (B C, L - ...)
         before = torch.cat([texts[..., -1].reshape(-1, 1), behind[:, :-1]], dim=1)
-        logs = _chosen(self.model(before, cache=cache), behind).sum(dim=1)
+        logs = token_log_probabilities(self.model(before, cache=cache), behind).sum(
+            dim=1
+        )
         best = (scores + logs.view_as(scores)).argmax(dim=1)
         return texts[torch.arange(len(texts)), best]
 
@@ -145,7 +148,7 @@ class AllAtOnce:
     @torch.no_grad()
     def score(self, rows: Tensor, blank: Blank) -> Tensor:
         """Return for each hidden token (B, n) ln p of it, given both sides alone."""
-        return _chosen(self._logits(rows, blank), blank.cut(rows)[1])
+        return token_log_probabilities(self._logits(rows, blank), blank.cut(rows)[1])
 
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
@@ -182,7 +185,7 @@ class Written:
         source, prompt = self._ask(rows, blank)
         hidden = blank.cut(rows)[1]
         logits = self.model(source, torch.cat([prompt, hidden[:, :-1]], dim=1))
-        return _chosen(logits[:, 1:, : self.first_mark], hidden)
+        return token_log_probabilities(logits[:, 1:, : self.first_mark], hidden)
 
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
@@ -215,11 +218,6 @@ def judge(filler, rows: Tensor, blank: Blank) -> tuple[float, float]:
     if not hasattr(filler, "score"):
         return right, math.nan
     return right, -filler.score(rows, blank).mean().item() / math.log(2)
-
-
-def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return ln p of tokens (B, n) from logits (B, n, V)."""
-    return logits.log_softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
 
 
 def _write(model, prompt: Tensor, length: int, options: int) -> Tensor:

@@ -13,7 +13,6 @@ References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, section 2.1
 """
 
-import torch
 from torch import Tensor
 
 from genai_lib.checks import as_id_tensor, as_whole, check_floating, check_positive
@@ -63,9 +62,8 @@ def bounded_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
     check_positive(text_size=text_size)
     values = _in_range("values", values, 1)
     bins = ((values + 1) / 2 * BINS).floor().long()
-    return bins.clamp(max=BINS - 1) + as_whole(
-        text_size
-    )  # 1 itself belongs to the last bin
+    bins = bins.clamp(max=BINS - 1)  # 1 itself belongs to the last bin
+    return bins + as_whole(text_size)
 
 
 def tokens_to_bounded(tokens: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
