@@ -14,8 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import check_positive, describe, is_whole_dtype
 from genai_lib.components.softmax import token_log_probabilities
+from genai_lib.genres.inference import best_continuations
+from genai_lib.genres.inference.filters import check_logits
 
 
 class Blank(NamedTuple):
@@ -35,7 +37,8 @@ class Blank(NamedTuple):
         >>> [part.tolist() for part in Blank(1, 2).cut(torch.tensor([[5, 6, 7, 8]]))]
         [[[5]], [[6, 7]], [[8]]]
         """
-        if not isinstance(rows, Tensor) or rows.dtype != torch.int64 or rows.ndim != 2:
+        whole = isinstance(rows, Tensor) and is_whole_dtype(rows.dtype)
+        if not whole or rows.ndim != 2:
             raise ValueError(f"rows={describe(rows)} must be int64 of shape (B, L)")
         check_positive(start=self.start, length=self.length)
         end = self.start + self.length
@@ -43,6 +46,7 @@ class Blank(NamedTuple):
             raise ValueError(
                 f"rows={describe(rows)} have no right side behind place {end}"
             )
+        rows = rows.long()
         return rows[:, : self.start], rows[:, self.start : end], rows[:, end:]
 
 
@@ -118,12 +122,10 @@ class Rescored:
         texts = left.new_zeros(count, 1, 0)
         scores, last = torch.zeros(count, 1, device=left.device), left
         for _ in range(length):
-            logs = self.model(last, cache=cache)[:, -1].log_softmax(dim=-1)
-            among = (scores[..., None] + logs.view(count, -1, logs.shape[-1])).flatten(
-                1
+            logits = self.model(last, cache=cache)[:, -1]
+            scores, parents, tokens = best_continuations(
+                scores, logits, self.candidates
             )
-            scores, places = among.topk(min(self.candidates, among.shape[1]), dim=1)
-            parents, tokens = places // logs.shape[-1], places % logs.shape[-1]
             first = torch.arange(count, device=left.device)[:, None] * texts.shape[1]
             cache.select((first + parents).flatten())
             kept = texts.gather(1, parents[..., None].expand(-1, -1, texts.shape[2]))
@@ -153,7 +155,9 @@ class AllAtOnce:
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
         """Take the likeliest token at each place: (B, n)."""
-        return self._logits(rows, blank).argmax(dim=-1)
+        logits = self._logits(rows, blank)
+        check_logits(logits)
+        return logits.argmax(dim=-1)
 
     def _logits(self, rows: Tensor, blank: Blank) -> Tensor:
         left, hidden, right = blank.cut(rows)
@@ -225,5 +229,6 @@ def _write(model, prompt: Tensor, length: int, options: int) -> Tensor:
     cache, found = model.new_cache(), [prompt]
     for _ in range(length):
         logits = model(found[-1], cache=cache)[:, -1, :options]
+        check_logits(logits)
         found.append(logits.argmax(dim=-1, keepdim=True))
     return torch.cat(found[1:], dim=1)

@@ -107,6 +107,34 @@ def beam_search(
         logits = model(search.running[:, -1:], cache=cache)[:, -1]
 
 
+def best_continuations(
+    scores: Tensor, logits: Tensor, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the likeliest texts that are one token longer than given beginnings.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (B, K)
+        ln p of K beginnings of each of B texts; -∞ for one that does not count.
+    logits : Tensor of shape (B K, V)
+        Of what follows each beginning.
+    count : int
+        How many are wanted for each text; all, if there are fewer.
+
+    Returns
+    -------
+    scores : Tensor of shape (B, count)
+        ln p of the longer texts, the best first.
+    rows, tokens : int64 Tensors of shape (B, count)
+        Which beginning each carries on, from 0 to K - 1, and with which token.
+    """
+    check_logits(logits[scores.flatten() > -math.inf])
+    logs = logits.float().log_softmax(dim=-1).view(*scores.shape, -1)  # (B, K, V)
+    totals = (scores[..., None] + logs).flatten(1)
+    scores, places = totals.topk(min(count, totals.shape[1]), dim=1)
+    return scores, places // logs.shape[-1], places % logs.shape[-1]
+
+
 class _Search:
     """The beginnings that are carried on, and the texts that are finished."""
 
@@ -124,17 +152,16 @@ class _Search:
 
     def advance(self, logits: Tensor) -> Tensor:
         """Add one token to the best beginnings; return which rows they continue."""
-        check_logits(logits[self.scores > -math.inf])
-        totals = logits.float().log_softmax(dim=-1) + self.scores[:, None]  # (K, V)
         # So many that K are left to carry on, whichever of these end.
-        count = min((1 + max(1, len(self.ends))) * self.beams, totals.numel())
-        scores, places = totals.flatten().topk(count)
-        rows, new = places // logits.shape[-1], places % logits.shape[-1]
+        count = (1 + max(1, len(self.ends))) * self.beams
+        scores, rows, new = (
+            found[0] for found in best_continuations(self.scores[None], logits, count)
+        )
         texts = torch.cat([self.running[rows], new[:, None]], dim=1)
         ends = torch.isin(new, self.ends) | (texts.shape[1] == self.most)
         self._finish(texts[: self.beams], scores, ends)
         alive = scores.masked_fill(ends, -math.inf)
-        kept = alive.topk(min(self.beams, count)).indices
+        kept = alive.topk(min(self.beams, len(alive))).indices
         self.running, self.scores = texts[kept], alive[kept]
         return rows[kept]
 
