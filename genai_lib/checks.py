@@ -1,5 +1,6 @@
 """Checks of arguments that the whole library shares: each error names the argument."""
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from numbers import Real
@@ -7,6 +8,7 @@ from numbers import Real
 import numpy as np
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 
 def describe(value: object) -> str:
@@ -14,6 +16,12 @@ def describe(value: object) -> str:
     if isinstance(value, Tensor):
         return f"{value.dtype} tensor of shape {tuple(value.shape)}"
     return f"{value!r} ({type(value).__name__})"
+
+
+def can_be_read(tensor: Tensor) -> bool:
+    """Tell whether a tensor has numbers: it has none while a model is only traced."""
+    traced = torch.compiler.is_compiling() or isinstance(tensor, FakeTensor)
+    return not traced and not tensor.is_meta
 
 
 def check_floating(name: str, value: object) -> None:
@@ -181,7 +189,8 @@ def check_tokens(name: str, tokens: Tensor, count: int) -> Tensor:
 
     A tensor of any shape; an empty one has no wrong token.
     """
-    if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < count:
+    filled = tokens.numel() and can_be_read(tokens)
+    if filled and not 0 <= tokens.min() <= tokens.max() < count:
         raise ValueError(
             f"{name} from {tokens.min()} to {tokens.max()} must be from 0 to "
             f"{count - 1}"
@@ -195,6 +204,13 @@ def check_numbers(name: str, numbers: object, count: int) -> None:
     if not whole or numbers.ndim != 2:
         raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
     check_tokens(name, numbers, count)
+
+
+def store_plain_numbers(record: object) -> None:
+    """Replace numbers of NumPy and PyTorch in a frozen dataclass by Python's own."""
+    for field in dataclasses.fields(record):
+        plain = _plain(getattr(record, field.name))
+        object.__setattr__(record, field.name, plain)
 
 
 def _plain(value: object) -> object:

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_finite, check_one_per_row, check_positive
+from genai_lib.checks import as_real, check_finite, check_one_per_row, check_positive
 from genai_lib.components.adaptive_temperature.rows import (
     check_logits,
     shift_rows,
@@ -59,7 +59,9 @@ def scalable_softmax(logits: Tensor, scale: float | Tensor, dim: int = -1) -> Te
     items = (~masked).sum(dim, keepdim=True).clamp(min=1)
     # A factor beyond the largest number would make NaN of 0, the largest logit.
     limit = torch.finfo(z.dtype).max
-    factor = (scale * items.to(z.dtype).log()).clamp(-limit, limit)
+    scale = scale if isinstance(scale, Tensor) else z.new_tensor(as_real(scale))
+    factor = scale.clamp(-limit, limit) * items.to(z.dtype).log()
+    factor = factor.clamp(-limit, limit)
     scaled = z.masked_fill(masked, 0.0) * factor
     return softmax(scaled.masked_fill(masked, -math.inf), dim=dim).to(logits.dtype)
 

@@ -26,10 +26,12 @@ from torch.nn import functional
 from genai_lib.checks import (
     as_real,
     as_whole,
+    can_be_read,
     check_floating,
     check_positive,
     check_share,
     describe,
+    store_plain_numbers,
 )
 from genai_lib.components.softmax import sample, softmax
 
@@ -147,12 +149,8 @@ class Sampling:
         if self.top_k is not None:
             check_positive(top_k=self.top_k)
         shares = {"top_p": self.top_p, "min_p": self.min_p}
-        shares = {name: share for name, share in shares.items() if share is not None}
-        check_share(**shares)
-        plain = {"temperature": theta, "top_k": as_whole(self.top_k)}
-        plain |= {name: as_real(share) for name, share in shares.items()}
-        for name, value in plain.items():
-            object.__setattr__(self, name, value)
+        check_share(**{name: p for name, p in shares.items() if p is not None})
+        store_plain_numbers(self)
 
     def cut(self, logits: Tensor) -> Tensor:
         """Divide by the temperature, then keep top-k, top-p and min-p, in this order.
@@ -198,7 +196,7 @@ def check_logits(logits: Tensor) -> None:
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits={describe(logits)} must have shape (..., V), V > 0")
     largest = logits.amax(dim=-1)
-    if not largest.isfinite().all():
+    if can_be_read(largest) and not largest.isfinite().all():
         value = largest[~largest.isfinite()][0].item()
         what = "nothing but -inf" if value == -math.inf else f"an entry {value}"
         raise ValueError(f"logits={describe(logits)} has a row with {what}")
@@ -211,7 +209,7 @@ def _temper(logits: Tensor, temperature: float) -> Tensor:
     softmax does not notice: as θ goes to 0 all but the largest logits go to -∞.
     """
     scaled = logits / temperature
-    if scaled.isfinite().equal(logits.isfinite()):
+    if not can_be_read(scaled) or scaled.isfinite().equal(logits.isfinite()):
         return scaled
     shifted = logits - logits.amax(dim=-1, keepdim=True)
     scaled = (shifted / temperature).masked_fill(shifted == 0, 0.0)

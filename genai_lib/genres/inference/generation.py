@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from genai_lib.checks import (
     as_ids,
     as_whole,
+    can_be_read,
     check_positive,
     describe,
     is_whole_dtype,
@@ -120,7 +121,7 @@ def _stream(model, prompt, count, sampling, generator, ends):
             new = torch.where(ended, ends[0], new)
             ended |= torch.isin(new, ends)
         yield new.view(prompt.shape[:-1])
-        if ended.all():
+        if len(ends) and ended.all():
             return
         unread = new[:, None]
 
@@ -157,7 +158,8 @@ def read_prompt(
             "integer type, and not empty"
         )
     size, prompt = vocabulary_of(model), prompt.long()
-    if size is not None and not 0 <= prompt.min() <= prompt.max() < size:
+    known = size is None or not can_be_read(prompt)
+    if not known and not 0 <= prompt.min() <= prompt.max() < size:
         raise ValueError(
             f"prompt has tokens from {prompt.min()} to {prompt.max()}, and the model "
             f"knows those from 0 to {size - 1}"
