@@ -42,8 +42,8 @@ def token_log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
     whole = isinstance(tokens, Tensor) and is_whole_dtype(tokens.dtype)
     if not whole or logits.ndim == 0 or tokens.shape != logits.shape[:-1]:
         raise ValueError(
-            f"tokens={describe(tokens)} must be integers with the shape of "
-            f"logits={describe(logits)} without its last dimension"
+            f"tokens={describe(tokens)} must have the shape of "
+            f"logits={describe(logits)} without its last dimension, and be integers"
         )
     tokens = check_tokens("tokens", tokens, logits.shape[-1])
     # As (N, V): of more dimensions, the function of PyTorch is slower.

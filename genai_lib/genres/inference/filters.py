@@ -208,9 +208,10 @@ def _temper(logits: Tensor, temperature: float) -> Tensor:
     Where z/θ would overflow, the largest logit of each row is subtracted first, which
     softmax does not notice: as θ goes to 0 all but the largest logits go to -∞.
     """
-    scaled = logits / temperature
-    if not can_be_read(scaled) or scaled.isfinite().equal(logits.isfinite()):
+    masked = logits == -math.inf
+    scaled = (logits / temperature).masked_fill(masked, -math.inf)
+    if not can_be_read(scaled) or scaled.isfinite().equal(~masked):
         return scaled
     shifted = logits - logits.amax(dim=-1, keepdim=True)
     scaled = (shifted / temperature).masked_fill(shifted == 0, 0.0)
-    return scaled.masked_fill(logits == -math.inf, -math.inf)
+    return scaled.masked_fill(masked, -math.inf)
