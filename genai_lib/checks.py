@@ -1,7 +1,14 @@
 """Checks of arguments that the whole library shares: each error names the argument."""
 
+import dataclasses
+import math
+from collections.abc import Iterable
+from numbers import Real
+
+import numpy as np
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 
 def describe(value: object) -> str:
@@ -11,22 +18,142 @@ def describe(value: object) -> str:
     return f"{value!r} ({type(value).__name__})"
 
 
+def can_be_read(tensor: Tensor) -> bool:
+    """Tell whether a tensor has numbers: it has none while a model is only traced."""
+    traced = torch.compiler.is_compiling() or isinstance(tensor, FakeTensor)
+    return not traced and not tensor.is_meta
+
+
 def check_floating(name: str, value: object) -> None:
     """Raise ValueError unless `value` is a floating-point tensor."""
     if not isinstance(value, Tensor) or not value.is_floating_point():
         raise ValueError(f"{name}={describe(value)}: a floating-point tensor is needed")
 
 
+def as_whole(value: object) -> int | None:
+    """Return a whole number of any kind as an int; None if it is something else.
+
+    Python's integers count, NumPy's, and tensors or arrays of integers that have no
+    dimension. True and False do not.
+
+    >>> as_whole(np.int64(3)), as_whole(torch.tensor(3)), as_whole(3.0), as_whole(True)
+    (3, 3, None, None)
+    """
+    value = _plain(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_whole else None
+
+
+def as_real(value: object) -> float | None:
+    """Return a real number of any kind as a float; None if it is something else.
+
+    The kinds are those of `as_whole`, and floats of the same three. NaN and the
+    infinities are real numbers here.
+
+    >>> as_real(np.float32(0.5)), as_real(torch.tensor(2)), as_real("2"), as_real(True)
+    (0.5, 2.0, None, None)
+    """
+    value = _plain(value)
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    return float(value) if is_real else None
+
+
+def as_ids(name: str, ids: object, count: int) -> list[int]:
+    """Return ids of any integer form as a list of ints.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls them.
+    ids : one whole number, or an iterable of whole numbers
+        Each of a kind that `as_whole` knows, such as the tokens that `generate`
+        yields for one prompt; or a tensor or an array of one dimension.
+    count : int
+        Ids are from 0 to `count` - 1.
+
+    Raises
+    ------
+    ValueError
+        If something else is among them, such as a float, a bool, an id out of range,
+        or the ids of several texts.
+    """
+    single = as_whole(ids) is not None
+    if not single and (getattr(ids, "ndim", 1) == 0 or not isinstance(ids, Iterable)):
+        raise ValueError(f"{name}={describe(ids)} must be whole numbers")
+    if getattr(ids, "ndim", 1) > 1:
+        raise ValueError(f"{name}={describe(ids)} are several texts: pass one row")
+    listed = ids.tolist() if hasattr(ids, "tolist") else ids
+    found = []
+    for item in [listed] if single else listed:
+        whole = as_whole(item)
+        if whole is None:
+            raise ValueError(f"{name} has {describe(item)}: {_in_place_of(item)}")
+        if not 0 <= whole < count:
+            raise ValueError(f"{name} has {whole}, outside 0 to {count - 1}")
+        found.append(whole)
+    return found
+
+
+def as_id_tensor(name: str, ids: object) -> Tensor:
+    """Return ids of any integer form as an int64 Tensor of the same shape.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls them.
+    ids : a tensor, an array, a whole number, or lists of these
+
+    >>> as_id_tensor("codes", [[1, 2], torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    if isinstance(ids, list | tuple) and ids:
+        parts = [as_id_tensor(name, part) for part in ids]
+        if len({part.shape for part in parts}) > 1:
+            raise ValueError(f"{name}={describe(ids)} has parts of different sizes")
+        return torch.stack(parts)
+    if as_whole(ids) is not None and not isinstance(ids, Tensor):
+        ids = torch.tensor(as_whole(ids))
+    elif isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
+        ids = torch.from_numpy(ids.astype(np.int64))
+    if not isinstance(ids, Tensor) or not is_whole_dtype(ids.dtype):
+        raise ValueError(f"{name}={describe(ids)}: a tensor of integers is needed")
+    return ids.long()
+
+
+def is_whole_dtype(dtype: torch.dtype) -> bool:
+    """Say whether tensors of this type hold whole numbers; bool ones do not."""
+    return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
+
+
 def check_positive(**sizes: object) -> None:
-    """Raise ValueError unless each size is a whole number above 0."""
+    """Raise ValueError unless each size is a whole number above 0, see `as_whole`."""
     for name, value in sizes.items():
-        if not isinstance(value, int) or value < 1:
+        whole = as_whole(value)
+        if whole is None or whole < 1:
             raise ValueError(f"{name}={describe(value)} must be a whole number above 0")
+
+
+def check_share(**shares: object) -> None:
+    """Raise ValueError unless each share is a number from 0 to 1, see `as_real`."""
+    for name, value in shares.items():
+        real = as_real(value)
+        if real is None or not 0 <= real <= 1:
+            raise ValueError(f"{name}={value!r} must be from 0 to 1")
+
+
+def check_finite(**numbers: object) -> None:
+    """Raise ValueError unless each is a finite number, see `as_real`."""
+    for name, value in numbers.items():
+        real = as_real(value)
+        if real is None or not math.isfinite(real):
+            raise ValueError(f"{name}={value!r} must be a finite number")
 
 
 def check_dim(name: str, value: Tensor, dim: int) -> None:
     """Raise ValueError unless the tensor has a dimension `dim`."""
-    if not isinstance(dim, int) or not -value.ndim <= dim < value.ndim:
+    whole = as_whole(dim)
+    if whole is None or not -value.ndim <= whole < value.ndim:
         raise ValueError(f"dim={dim} does not exist in {name}={describe(value)}")
 
 
@@ -52,8 +179,23 @@ def check_labels(name: str, rows: object, labels: object) -> None:
             f"{name}={describe(rows)} and labels={describe(labels)}: "
             "shapes (N, K) and (N,) with N > 0 are needed"
         )
-    if labels.is_floating_point() or labels.min() < 0 or labels.max() >= rows.shape[1]:
-        raise ValueError(f"labels must be integers from 0 to {rows.shape[1] - 1}")
+    last, whole = rows.shape[1] - 1, is_whole_dtype(labels.dtype)
+    if not whole or labels.min() < 0 or labels.max() > last:
+        raise ValueError(f"labels must be integers from 0 to {last}")
+
+
+def check_tokens(name: str, tokens: Tensor, count: int) -> Tensor:
+    """Return integer tokens as int64; ValueError unless all are from 0 to `count` - 1.
+
+    A tensor of any shape; an empty one has no wrong token.
+    """
+    filled = tokens.numel() and can_be_read(tokens)
+    if filled and not 0 <= tokens.min() <= tokens.max() < count:
+        raise ValueError(
+            f"{name} from {tokens.min()} to {tokens.max()} must be from 0 to "
+            f"{count - 1}"
+        )
+    return tokens.long()
 
 
 def check_numbers(name: str, numbers: object, count: int) -> None:
@@ -61,8 +203,22 @@ def check_numbers(name: str, numbers: object, count: int) -> None:
     whole = isinstance(numbers, Tensor) and numbers.dtype in (torch.int64, torch.int32)
     if not whole or numbers.ndim != 2:
         raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
-    if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < count:
-        raise ValueError(
-            f"{name} from {numbers.min()} to {numbers.max()} must be from 0 to "
-            f"{count - 1}"
-        )
+    check_tokens(name, numbers, count)
+
+
+def store_plain_numbers(record: object) -> None:
+    """Replace numbers of NumPy and PyTorch in a frozen dataclass by Python's own."""
+    for field in dataclasses.fields(record):
+        plain = _plain(getattr(record, field.name))
+        object.__setattr__(record, field.name, plain)
+
+
+def _plain(value: object) -> object:
+    """Turn a number of NumPy, or a tensor without dimensions, into Python's own."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def _in_place_of(item: object) -> str:
+    if getattr(item, "ndim", 0) or isinstance(item, list | tuple):
+        return "these are ids of several texts; pass those of one text alone"
+    return "a whole number is wanted"

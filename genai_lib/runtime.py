@@ -58,9 +58,11 @@ class Sizes:
     chosen: str
 
     def __getattr__(self, name: str):
-        if name.startswith("_") or name not in self.columns:
-            raise AttributeError(f"sizes has no {name!r}, only {list(self.columns)}")
-        return self.columns[name][SCALES.index(self.chosen)]
+        # A copy asks for its methods before it has its columns.
+        columns = vars(self).get("columns", {})
+        if name.startswith("_") or name not in columns:
+            raise AttributeError(f"sizes has no {name!r}, only {list(columns)}")
+        return columns[name][SCALES.index(self.chosen)]
 
     def __repr__(self) -> str:
         rows = [("", *SCALES), *((name, *pair) for name, pair in self.columns.items())]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import as_ids, check_positive, describe
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Characters:
         return torch.tensor([numbers[character] for character in text]).long()
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """Turn numbers back into a text."""
-        return "".join(self.all[int(number)] for number in numbers)
+        """Turn numbers of any integer form (see `as_ids`) back into a text."""
+        found = as_ids("numbers", numbers, len(self.all))
+        return "".join(self.all[number] for number in found)
 
 
 def random_windows(

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_one_per_row, check_positive
+from genai_lib.checks import as_real, check_finite, check_one_per_row, check_positive
 from genai_lib.components.adaptive_temperature.rows import (
     check_logits,
     shift_rows,
@@ -57,7 +57,12 @@ def scalable_softmax(logits: Tensor, scale: float | Tensor, dim: int = -1) -> Te
     z = shift_rows(widen(logits), dim)
     masked = z == -math.inf
     items = (~masked).sum(dim, keepdim=True).clamp(min=1)
-    scaled = z.masked_fill(masked, 0.0) * (scale * items.to(z.dtype).log())
+    # A factor beyond the largest number would make NaN of 0, the largest logit.
+    limit = torch.finfo(z.dtype).max
+    scale = scale if isinstance(scale, Tensor) else z.new_tensor(as_real(scale))
+    factor = scale.clamp(-limit, limit) * items.to(z.dtype).log()
+    factor = factor.clamp(-limit, limit)
+    scaled = z.masked_fill(masked, 0.0) * factor
     return softmax(scaled.masked_fill(masked, -math.inf), dim=dim).to(logits.dtype)
 
 
@@ -132,5 +137,5 @@ def _check_scale(scale: float | Tensor, logits: Tensor, dim: int) -> None:
             check_one_per_row("scale", scale, logits, dim)
         if not scale.detach().isfinite().all():
             raise ValueError("scale has an entry that is not finite")
-    elif not isinstance(scale, int | float) or not math.isfinite(scale):
-        raise ValueError(f"scale={scale!r} must be a finite number")
+    else:
+        check_finite(scale=scale)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from genai_lib.checks import check_positive, describe
 from genai_lib.components.attention.dot_product import causal_mask
 from genai_lib.components.attention.scheme import PositionScheme
+from genai_lib.components.softmax import token_log_probabilities
 
 
 class TextModel(nn.Module):
@@ -99,9 +99,4 @@ def bits_per_token(model: nn.Module, tokens: Tensor, last: int | None = None) ->
 def _losses(model: nn.Module, tokens: Tensor) -> Tensor:
     if tokens.ndim != 2 or tokens.shape[1] < 2:
         raise ValueError(f"tokens={describe(tokens)} must have shape (B, T + 1), T > 0")
-    logits, wanted = model(tokens[:, :-1]), tokens[:, 1:]
-    # As (B * T, V): of more dimensions, PyTorch's function is slower.
-    losses = functional.cross_entropy(
-        logits.flatten(0, 1), wanted.flatten(), reduction="none"
-    )
-    return losses.view_as(wanted)
+    return -token_log_probabilities(model(tokens[:, :-1]), tokens[:, 1:])

@@ -8,6 +8,7 @@ from genai_lib.components.softmax.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
+from genai_lib.components.softmax.likelihood import token_log_probabilities
 from genai_lib.components.softmax.normalizer import (
     entropy,
     gumbel_max,
@@ -26,4 +27,5 @@ __all__ = [
     "sample",
     "softmax",
     "softmax_loop",
+    "token_log_probabilities",
 ]

@@ -17,12 +17,13 @@ References
 
 import math
 from collections.abc import Callable, Sequence
-from numbers import Real
 
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_dim, check_floating, check_one_per_row
+from genai_lib.checks import as_real, check_dim, check_floating, check_one_per_row
+
+NOTHING_TO_DRAW = "logits has a row with nothing to draw: empty, all -inf, NaN"
 
 
 def softmax_loop(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
@@ -147,7 +148,7 @@ def sample(
     """
     weights = softmax(logits, temperature, dim=-1)
     if weights.shape[-1] == 0 or not (weights.sum(dim=-1) > 0).all():
-        raise ValueError("logits has a row with nothing to draw: empty, all -inf, NaN")
+        raise ValueError(NOTHING_TO_DRAW)
     device = weights.device if generator is None else generator.device
     rows = weights.reshape(-1, weights.shape[-1]).to(device)  # (rows, K)
     drawn = torch.multinomial(rows, 1, generator=generator)  # (rows, 1)
@@ -161,15 +162,19 @@ def gumbel_max(
 ) -> Tensor:
     """Draw from the same law as `sample`, by arg max(z/θ + g) with Gumbel noise g [2].
 
-    Shapes are those of `sample`; `temperature` is a finite number above 0.
+    Shapes and errors are those of `sample`; `temperature` is a finite number above 0.
     """
     _check(logits, temperature, -1)
     if isinstance(temperature, Tensor) or not 0 < temperature < math.inf:
         raise ValueError(f"temperature={temperature} must be above 0 and finite")
+    # log p differs from z/θ by one number for each row, and is never too large.
+    logits = log_softmax(logits, temperature, dim=-1)
+    if logits.shape[-1] == 0 or not (logits.amax(dim=-1) > -math.inf).all():
+        raise ValueError(NOTHING_TO_DRAW)
     device = logits.device if generator is None else generator.device
     noise = torch.empty(logits.shape, dtype=logits.dtype, device=device)
     noise.exponential_(generator=generator)  # -log of it is Gumbel noise
-    return (logits / temperature - noise.log().to(logits.device)).argmax(dim=-1)
+    return (logits - noise.log().to(logits.device)).argmax(dim=-1)
 
 
 def _check(logits: Tensor, temperature: float | Tensor, dim: int) -> None:
@@ -179,7 +184,7 @@ def _check(logits: Tensor, temperature: float | Tensor, dim: int) -> None:
         check_one_per_row("temperature", temperature, logits, dim)
         if not (temperature.detach() >= 0).all():
             raise ValueError("temperature has an entry that is negative or NaN")
-    elif not isinstance(temperature, Real) or not temperature >= 0:
+    elif (theta := as_real(temperature)) is None or not theta >= 0:
         raise ValueError(f"temperature={temperature!r} must be a number, 0 or more")
 
 

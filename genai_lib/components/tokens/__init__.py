@@ -16,8 +16,10 @@ from genai_lib.components.tokens.patches import (
     untubelets,
 )
 from genai_lib.components.tokens.sound import (
+    inverse_mu_law,
     log_mel,
     mel_filters,
+    mu_law,
     mu_law_decode,
     mu_law_encode,
 )
@@ -27,11 +29,13 @@ from genai_lib.components.tokens.words import WORDS, split_words
 __all__ = [
     "WORDS",
     "BytePairTokenizer",
+    "inverse_mu_law",
     "learn_merges",
     "learn_merges_loop",
     "log_mel",
     "mel_filters",
     "merge",
+    "mu_law",
     "mu_law_decode",
     "mu_law_encode",
     "patchify",

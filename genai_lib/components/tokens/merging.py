@@ -19,7 +19,7 @@ References
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 BYTES = 256
@@ -41,6 +41,40 @@ def merge(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
             merged.append(ids[i])
             i += 1
     return merged
+
+
+def apply_merges(ids: Iterable[int], ranks: Mapping[Pair, int]) -> list[int]:
+    """Join pairs until no known one is left: the pair learned first, from the left.
+
+    The time is nearly in proportion to the length: a queue holds the pairs that can
+    be joined, and a merge adds those with its two neighbours.
+
+    Parameters
+    ----------
+    ids : iterable of int
+        The bytes of a word.
+    ranks : mapping of pairs to int
+        The k-th merge has rank k and makes id 256 + k.
+
+    >>> apply_merges(b"hihi!", {(104, 105): 0, (256, 256): 1})
+    [257, 33]
+    """
+    ids = [*ids, None]  # the last place, which is also the one before the first
+    before, behind = list(range(-1, len(ids) - 1)), list(range(1, len(ids) + 1))
+    queue = [(ranks[pair], i) for i, pair in enumerate(pairwise(ids)) if pair in ranks]
+    heapq.heapify(queue)
+    while queue:
+        rank, place = heapq.heappop(queue)
+        second = behind[place]
+        if ranks.get((ids[place], ids[second])) != rank:
+            continue  # one of the two has been joined with another
+        first, third = before[place], behind[second]
+        ids[place], ids[second] = BYTES + rank, None
+        behind[place], before[third] = third, place
+        for left, right in ((first, place), (place, third)):
+            if (pair := (ids[left], ids[right])) in ranks:
+                heapq.heappush(queue, (ranks[pair], left))
+    return [id for id in ids if id is not None]
 
 
 def count_pairs(words: Mapping[Sequence[int], int]) -> Counter[Pair]:
@@ -79,7 +113,9 @@ def learn_merges_loop(words: Mapping[bytes, int], merges: int) -> list[Pair]:
 
 
 def learn_merges(words: Mapping[bytes, int], merges: int) -> list[Pair]:
-    """Learn the merges of `learn_merges_loop`, recounting only the words that change.
+    """Learn the merges of `learn_merges_loop`, recounting only where a pair stood.
+
+    The time grows with the letters of the words and not with the length of one.
 
     Parameters
     ----------
@@ -104,15 +140,25 @@ def learn_merges(words: Mapping[bytes, int], merges: int) -> list[Pair]:
 
 
 class _Pairs:
-    """The words as they are spelled now, and for each pair its count and its words."""
+    """The words as they are spelled now, and for each pair its count and its places.
+
+    All words stand in one list, with None before and behind each. What a merge has
+    joined stays at the place of its first part, and `before` and `behind` lead from
+    there to the neighbours; so a merge touches only the places where its pair stands.
+    """
 
     def __init__(self, words: Mapping[bytes, int]) -> None:
-        self.spelled = [list(word) for word in words]
-        self.times = list(words.values())
+        self.ids: list[int | None] = [None]
+        self.times = [0]
+        for word, times in words.items():
+            self.ids += [*word, None]
+            self.times += [times] * (len(word) + 1)
+        self.before = list(range(-1, len(self.ids) - 1))
+        self.behind = list(range(1, len(self.ids) + 1))
         self.counts: Counter[Pair] = Counter()
-        self.places: defaultdict[Pair, set[int]] = defaultdict(set)
-        for index in range(len(self.spelled)):
-            self._add(index)
+        self.places: defaultdict[Pair, list[int]] = defaultdict(list)
+        for place in range(len(self.ids) - 1):
+            self._add(place)
         # Smallest first: the largest count, then the smallest ids.
         self.queue = [(-count, pair) for pair, count in self.counts.items()]
         heapq.heapify(self.queue)
@@ -130,20 +176,31 @@ class _Pairs:
 
     def merge(self, pair: Pair, new: int) -> None:
         changed = set()
-        for index in self.places.pop(pair):
-            for old in pairwise(self.spelled[index]):
-                self.counts[old] -= self.times[index]
-            self.spelled[index] = merge(self.spelled[index], pair, new)
-            changed |= self._add(index)
+        for place in self.places.pop(pair):
+            # In "aaa" the first two are joined, and then the last two no longer stand.
+            if self._pair(place) == pair:
+                changed |= self._merge_at(place, new)
         # Only pairs with the new id can have become more frequent.
         for near in changed:
-            if new in near:
-                heapq.heappush(self.queue, (-self.counts[near], near))
+            heapq.heappush(self.queue, (-self.counts[near], near))
 
-    def _add(self, index: int) -> set[Pair]:
-        found = set()
-        for pair in pairwise(self.spelled[index]):
-            self.counts[pair] += self.times[index]
-            self.places[pair].add(index)
-            found.add(pair)
-        return found
+    def _merge_at(self, place: int, new: int) -> set[Pair]:
+        """Join a place with the one behind it; return which pairs that makes."""
+        first, second = self.before[place], self.behind[place]
+        for old in (first, place, second):
+            if None not in (pair := self._pair(old)):
+                self.counts[pair] -= self.times[old]
+        third = self.behind[second]
+        self.ids[place], self.ids[second] = new, None
+        self.behind[place], self.before[third] = third, place
+        return self._add(first) | self._add(place)
+
+    def _pair(self, place: int) -> tuple[int | None, int | None]:
+        return self.ids[place], self.ids[self.behind[place]]
+
+    def _add(self, place: int) -> set[Pair]:
+        if None in (pair := self._pair(place)):
+            return set()
+        self.counts[pair] += self.times[place]
+        self.places[pair].append(place)
+        return {pair}

@@ -20,7 +20,7 @@ References
 
 from torch import Tensor
 
-from genai_lib.checks import describe
+from genai_lib.checks import as_whole, describe
 
 
 def patchify(images: Tensor, patch: int) -> Tensor:
@@ -131,5 +131,6 @@ def _check(name: str, value: object, dimensions: int) -> None:
 
 def _check_division(name: str, part: int, **sizes: int) -> None:
     for of, size in sizes.items():
-        if not isinstance(part, int) or part < 1 or size % part:
+        whole = as_whole(part)
+        if whole is None or whole < 1 or size % whole:
             raise ValueError(f"{name}={part!r} must divide {of}={size}")

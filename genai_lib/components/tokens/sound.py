@@ -21,9 +21,31 @@ import math
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import check_floating, check_positive, describe, is_whole_dtype
 
 FLOOR = 1e-10
+
+
+def mu_law(values: Tensor, mu: float, largest: float = 1.0) -> Tensor:
+    """Map -M to M onto -1 to 1: F(x) = sign(x) ln(1 + μ|x|) / ln(1 + μM) [1].
+
+    Small numbers keep most of the room.
+
+    Parameters
+    ----------
+    values : floating-point Tensor of any shape
+    mu : float
+    largest : float, default=1
+        M.
+    """
+    scale = math.log1p(mu * largest)
+    return values.sign() * torch.log1p(mu * values.abs()) / scale
+
+
+def inverse_mu_law(squeezed: Tensor, mu: float, largest: float = 1.0) -> Tensor:
+    """Invert `mu_law`: |x| = ((1 + μM)^|F| - 1) / μ."""
+    scale = math.log1p(mu * largest)
+    return squeezed.sign() * torch.expm1(squeezed.abs() * scale) / mu
 
 
 def mu_law_encode(sound: Tensor, mu: int = 255) -> Tensor:
@@ -49,12 +71,12 @@ def mu_law_encode(sound: Tensor, mu: int = 255) -> Tensor:
     tensor([  0,  98, 128, 157, 255])
     """
     check_floating("sound", sound)
-    _check_mu(mu)
+    check_positive(mu=mu)
     if not (sound.abs() <= 1).all():
         raise ValueError("sound has a value outside -1 to 1: scale it first")
     # Sixteen bits are too few to tell the steps apart.
     sound = sound.to(torch.promote_types(sound.dtype, torch.float32))
-    squeezed = sound.sign() * torch.log1p(mu * sound.abs()) / math.log1p(mu)
+    squeezed = mu_law(sound, mu)
     return ((squeezed + 1) / 2 * mu + 0.5).floor().long()
 
 
@@ -69,13 +91,12 @@ def mu_law_decode(codes: Tensor, mu: int = 255) -> Tensor:
     ValueError
         If `codes` are no integers from 0 to `mu`.
     """
-    _check_mu(mu)
-    if not isinstance(codes, Tensor) or codes.is_floating_point():
+    check_positive(mu=mu)
+    if not isinstance(codes, Tensor) or not is_whole_dtype(codes.dtype):
         raise ValueError(f"codes={describe(codes)}: a tensor of integers is needed")
     if not ((codes >= 0) & (codes <= mu)).all():
         raise ValueError(f"codes must be from 0 to {mu}")
-    squeezed = 2 * codes / mu - 1
-    return squeezed.sign() * torch.expm1(squeezed.abs() * math.log1p(mu)) / mu
+    return inverse_mu_law(2 * codes / mu - 1, mu)
 
 
 def mel_filters(sample_rate: int, frame: int, mels: int) -> Tensor:
@@ -147,8 +168,3 @@ def log_mel(
     frames = sound.unfold(-1, frame, hop) * window  # (..., T, frame)
     power = torch.fft.rfft(frames).abs() ** 2  # (..., T, F)
     return (power @ filters.mT).clamp(min=FLOOR).log10()
-
-
-def _check_mu(mu: int) -> None:
-    if not isinstance(mu, int) or mu < 1:
-        raise ValueError(f"mu={mu!r} must be a whole number above 0")

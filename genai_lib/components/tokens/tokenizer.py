@@ -21,10 +21,15 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
-from genai_lib.components.tokens.merging import BYTES, Pair, learn_merges, merge
+from genai_lib.checks import as_ids, as_whole, check_positive
+from genai_lib.components.tokens.merging import (
+    BYTES,
+    Pair,
+    apply_merges,
+    learn_merges,
+)
 from genai_lib.components.tokens.words import (
     WORDS,
     compile_pattern,
@@ -110,6 +115,7 @@ class BytePairTokenizer:
             If `vocab_size` is too small for the bytes and the special tokens, or the
             text has too few pairs to reach it.
         """
+        check_positive(vocab_size=vocab_size)
         fewest = BYTES + len(special_tokens)
         if vocab_size < fewest:
             raise ValueError(f"vocab_size={vocab_size} must be at least {fewest}")
@@ -136,6 +142,12 @@ class BytePairTokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids into a string.
 
+        Parameters
+        ----------
+        ids : one id, or an iterable of ids
+            Whole numbers of Python or NumPy, tensors without dimensions as `generate`
+            yields them for one prompt, or a tensor or an array of shape (N,).
+
         A list that was cut in the middle of a character, or put together by a model,
         may stand for bytes that are no text; these give the character �.
         """
@@ -151,6 +163,7 @@ class BytePairTokenizer:
 
     def truncated(self, vocab_size: int) -> "BytePairTokenizer":
         """Keep the first merges, as if training had stopped at `vocab_size`."""
+        check_positive(vocab_size=vocab_size)
         fewest = BYTES + len(self.special_tokens)
         if not fewest <= vocab_size <= self.vocab_size:
             raise ValueError(
@@ -192,22 +205,15 @@ class BytePairTokenizer:
     def __repr__(self) -> str:
         return f"BytePairTokenizer(vocab_size={self.vocab_size})"
 
+    def __reduce__(self) -> tuple:
+        """Copy and send a tokenizer as what it is made of, without what it cached."""
+        return type(self), (self.merges, tuple(self.special_tokens), self.pattern)
+
     def _encode_word(self, word: str) -> tuple[int, ...]:
-        """Merge the bytes of a word, always the pair that was learned first."""
-        ids, last = list(to_bytes(word)), len(self.merges)
-        while len(ids) > 1:
-            best = min(pairwise(ids), key=lambda pair: self._ranks.get(pair, last))
-            if best not in self._ranks:
-                break
-            ids = merge(ids, best, BYTES + self._ranks[best])
-        return tuple(ids)
+        return tuple(apply_merges(to_bytes(word), self._ranks))
 
     def _tokens_of(self, ids: Iterable[int]) -> list[bytes]:
-        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-        for id in ids:
-            if type(id) is not int or not 0 <= id < self.vocab_size:
-                raise ValueError(f"ids has {id!r}, outside 0 to {self.vocab_size - 1}")
-        return [self.tokens[id] for id in ids]
+        return [self.tokens[id] for id in as_ids("ids", ids, self.vocab_size)]
 
 
 def _check_merges(merges: Sequence[Pair]) -> tuple[Pair, ...]:
@@ -215,12 +221,12 @@ def _check_merges(merges: Sequence[Pair]) -> tuple[Pair, ...]:
         raise ValueError(f"merges={merges!r} must be a list of pairs")
     checked = {}
     for new, pair in enumerate(merges, BYTES):
-        whole = isinstance(pair, list | tuple) and [type(id) for id in pair]
-        if whole != [int, int] or not all(0 <= id < new for id in pair):
+        ids = [as_whole(id) for id in pair] if isinstance(pair, list | tuple) else []
+        if len(ids) != 2 or None in ids or not all(0 <= id < new for id in ids):
             raise ValueError(
                 f"merges makes {new} of {pair!r}: two ids below {new} are wanted"
             )
-        if checked.setdefault(tuple(pair), new) != new:
+        if checked.setdefault(tuple(ids), new) != new:
             raise ValueError(f"merges has {pair!r} twice")
     return tuple(checked)
 

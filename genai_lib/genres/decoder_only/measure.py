@@ -12,9 +12,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.checks import as_whole, check_positive, describe, is_whole_dtype
+from genai_lib.components.softmax import token_log_probabilities
 
 
 def cross_entropy_bits(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ def cross_entropy_bits(logits: Tensor, tokens: Tensor) -> Tensor:
     Parameters
     ----------
     logits : floating-point Tensor of shape (..., V)
-    tokens : int64 Tensor of shape (...)
+    tokens : integer Tensor of shape (...)
         What came; the logits were given before.
 
     Returns
@@ -31,20 +31,16 @@ def cross_entropy_bits(logits: Tensor, tokens: Tensor) -> Tensor:
     Tensor of shape (...)
         In bits. Their mean is the cross-entropy, and 2 to its power the perplexity.
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or a token is not from 0 to V - 1, such as the -100
+        by which some libraries mark places that do not count: leave these out.
+
     >>> cross_entropy_bits(torch.zeros(8), torch.tensor(3))
     tensor(3.)
     """
-    check_floating("logits", logits)
-    if not isinstance(tokens, Tensor) or tokens.shape != logits.shape[:-1]:
-        raise ValueError(
-            f"tokens={describe(tokens)} must have the shape of "
-            f"logits={describe(logits)} without its last dimension"
-        )
-    vocab_size = logits.shape[-1]
-    nats = functional.cross_entropy(
-        logits.reshape(-1, vocab_size), tokens.reshape(-1), reduction="none"
-    )
-    return nats.view(tokens.shape) / math.log(2)
+    return -token_log_probabilities(logits, tokens) / math.log(2)
 
 
 @torch.no_grad()
@@ -61,7 +57,7 @@ def text_bits(
     ----------
     model : nn.Module
         Maps (B, T) to logits (B, T, V).
-    tokens : int64 Tensor of shape (N,)
+    tokens : integer Tensor of shape (N,)
     context : int
         The most tokens that the model reads at once.
     stride : int
@@ -77,8 +73,12 @@ def text_bits(
     check_positive(context=context, stride=stride, size=size)
     if stride > context:
         raise ValueError(f"stride={stride} must be at most context={context}")
-    if tokens.ndim != 1 or len(tokens) < 2:
-        raise ValueError(f"tokens={describe(tokens)} must have shape (N,), N > 1")
+    context, stride, size = as_whole(context), as_whole(stride), as_whole(size)
+    whole = isinstance(tokens, Tensor) and is_whole_dtype(tokens.dtype)
+    if not whole or tokens.ndim != 1 or len(tokens) < 2:
+        raise ValueError(
+            f"tokens={describe(tokens)} must be integers of shape (N,), N > 1"
+        )
     first = cross_entropy_bits(*_predict(model, tokens[None, : context + 1]))[0]
     bits, last = [first], len(tokens) - 1
     ends = [min(n, last) for n in range(len(first) + stride, last + stride, stride)]

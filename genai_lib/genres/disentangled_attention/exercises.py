@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from genai_lib.exercises import as_tensor_like, checker
+from genai_lib.exercises import as_number, as_tensor_like, checker
 from genai_lib.genres.disentangled_attention import position_to_content, relative_rows
 
 
@@ -29,6 +29,8 @@ def check_delta(function: Callable[[int, int, int], int]):
             for j in range(9):
                 wanted = relative_rows(torch.tensor([i]), torch.tensor([j]), reach)
                 found, case = function(i, j, reach), f"δ({i}, {j}) with k = {reach}"
+                if as_number(found) is None:
+                    return f"{case} is to be a whole number, not {found!r}"
                 if found == wanted.item():
                     continue
                 if not 0 <= found < 2 * reach:
@@ -44,23 +46,26 @@ def check_delta(function: Callable[[int, int, int], int]):
 def check_third_term(function: Callable[[Tensor, Tensor, int], Tensor]):
     """Check `function(key, position_query, reach)`: p2c of one head, not yet scaled."""
     generator = torch.Generator().manual_seed(0)
-    for length, reach, width in ((5, 2, 3), (4, 6, 2)):
-        key = torch.randn(length, width, generator=generator)
+    cases = ((5, 2, 3, 1), (4, 6, 2, 1), (1, 1, 4, 1), (9, 3, 5, 1000))
+    for length, reach, width, scale in cases:
+        key = scale * torch.randn(length, width, generator=generator)
         table = torch.randn(2 * reach, width, generator=generator)
         places = torch.arange(length)
         rows = relative_rows(places, places, reach)
         wanted = position_to_content(key, table[None], rows)[0]
-        found = as_tensor_like(function(key, table, reach), wanted)
+        found = as_tensor_like(function(key.clone(), table.clone(), reach), wanted)
         if found is None:
             return f"for {length} keys a tensor of shape ({length}, {length}) is wanted"
+        if _same(found, wanted):
+            continue
         if _same(found, position_to_content(key, table[None], rows.mT)[0]):
             return "this is δ(j, i), the index that the paper prints, not the code's"
         if _same(found, wanted.mT):
             return "queries and keys have changed places: rows are queries"
-        if not _same(found, wanted):
-            return "the scores are wrong: entry (i, j) is key j times row δ(i, j)"
+        return "the scores are wrong: entry (i, j) is key j times row δ(i, j)"
     return None
 
 
 def _same(found: Tensor, wanted: Tensor) -> bool:
-    return torch.allclose(found, wanted, atol=1e-5)
+    largest = max(1.0, wanted.abs().max().item())
+    return torch.allclose(found, wanted, atol=1e-5 * largest)

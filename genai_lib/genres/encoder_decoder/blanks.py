@@ -14,7 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import check_positive, describe, is_whole_dtype
+from genai_lib.components.softmax import token_log_probabilities
+from genai_lib.genres.inference import best_continuations
+from genai_lib.genres.inference.filters import check_logits
 
 
 class Blank(NamedTuple):
@@ -34,7 +37,8 @@ class Blank(NamedTuple):
         >>> [part.tolist() for part in Blank(1, 2).cut(torch.tensor([[5, 6, 7, 8]]))]
         [[[5]], [[6, 7]], [[8]]]
         """
-        if not isinstance(rows, Tensor) or rows.dtype != torch.int64 or rows.ndim != 2:
+        whole = isinstance(rows, Tensor) and is_whole_dtype(rows.dtype)
+        if not whole or rows.ndim != 2:
             raise ValueError(f"rows={describe(rows)} must be int64 of shape (B, L)")
         check_positive(start=self.start, length=self.length)
         end = self.start + self.length
@@ -42,6 +46,7 @@ class Blank(NamedTuple):
             raise ValueError(
                 f"rows={describe(rows)} have no right side behind place {end}"
             )
+        rows = rows.long()
         return rows[:, : self.start], rows[:, self.start : end], rows[:, end:]
 
 
@@ -62,7 +67,7 @@ class FromTheLeft:
         """Return for each hidden token (B, n) ln p of it, given all before it."""
         left, hidden, _ = blank.cut(rows)
         logits = self.model(torch.cat([left, hidden[:, :-1]], dim=1))
-        return _chosen(logits[:, blank.start - 1 :], hidden)
+        return token_log_probabilities(logits[:, blank.start - 1 :], hidden)
 
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
@@ -96,7 +101,9 @@ class Rescored:
         texts, scores, cache = self.propose(left, blank.length)  # (B, C, n), (B, C)
         behind = right.repeat_interleave(texts.shape[1], dim=0)  # (B C, L - ...)
         before = torch.cat([texts[..., -1].reshape(-1, 1), behind[:, :-1]], dim=1)
-        logs = _chosen(self.model(before, cache=cache), behind).sum(dim=1)
+        logs = token_log_probabilities(self.model(before, cache=cache), behind).sum(
+            dim=1
+        )
         best = (scores + logs.view_as(scores)).argmax(dim=1)
         return texts[torch.arange(len(texts)), best]
 
@@ -115,12 +122,10 @@ class Rescored:
         texts = left.new_zeros(count, 1, 0)
         scores, last = torch.zeros(count, 1, device=left.device), left
         for _ in range(length):
-            logs = self.model(last, cache=cache)[:, -1].log_softmax(dim=-1)
-            among = (scores[..., None] + logs.view(count, -1, logs.shape[-1])).flatten(
-                1
+            logits = self.model(last, cache=cache)[:, -1]
+            scores, parents, tokens = best_continuations(
+                scores, logits, self.candidates
             )
-            scores, places = among.topk(min(self.candidates, among.shape[1]), dim=1)
-            parents, tokens = places // logs.shape[-1], places % logs.shape[-1]
             first = torch.arange(count, device=left.device)[:, None] * texts.shape[1]
             cache.select((first + parents).flatten())
             kept = texts.gather(1, parents[..., None].expand(-1, -1, texts.shape[2]))
@@ -145,12 +150,14 @@ class AllAtOnce:
     @torch.no_grad()
     def score(self, rows: Tensor, blank: Blank) -> Tensor:
         """Return for each hidden token (B, n) ln p of it, given both sides alone."""
-        return _chosen(self._logits(rows, blank), blank.cut(rows)[1])
+        return token_log_probabilities(self._logits(rows, blank), blank.cut(rows)[1])
 
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
         """Take the likeliest token at each place: (B, n)."""
-        return self._logits(rows, blank).argmax(dim=-1)
+        logits = self._logits(rows, blank)
+        check_logits(logits)
+        return logits.argmax(dim=-1)
 
     def _logits(self, rows: Tensor, blank: Blank) -> Tensor:
         left, hidden, right = blank.cut(rows)
@@ -182,7 +189,7 @@ class Written:
         source, prompt = self._ask(rows, blank)
         hidden = blank.cut(rows)[1]
         logits = self.model(source, torch.cat([prompt, hidden[:, :-1]], dim=1))
-        return _chosen(logits[:, 1:, : self.first_mark], hidden)
+        return token_log_probabilities(logits[:, 1:, : self.first_mark], hidden)
 
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
@@ -217,15 +224,11 @@ def judge(filler, rows: Tensor, blank: Blank) -> tuple[float, float]:
     return right, -filler.score(rows, blank).mean().item() / math.log(2)
 
 
-def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return ln p of tokens (B, n) from logits (B, n, V)."""
-    return logits.log_softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
-
-
 def _write(model, prompt: Tensor, length: int, options: int) -> Tensor:
     """Append the likeliest of the first `options` tokens, again and again: (B, n)."""
     cache, found = model.new_cache(), [prompt]
     for _ in range(length):
         logits = model(found[-1], cache=cache)[:, -1, :options]
+        check_logits(logits)
         found.append(logits.argmax(dim=-1, keepdim=True))
     return torch.cat(found[1:], dim=1)

@@ -69,6 +69,11 @@ class Given:
     def __init__(self, model, source: Tensor) -> None:
         self.model, self.source = model, source
 
+    @property
+    def vocab_size(self) -> int:
+        """V, the number of tokens that can come."""
+        return self.model.config.vocab_size
+
     def new_cache(self) -> Seq2SeqCache | RecurrentCache:
         """Read the source and keep what the decoder needs of it."""
         return self.model.start(self.source)

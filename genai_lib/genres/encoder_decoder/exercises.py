@@ -15,18 +15,20 @@ TOLERANCE = 1e-5
 @checker
 def check_whole_answers(function: Callable[[float, int], float]):
     """Check `function(right, tokens)`: how often a whole answer is right."""
-    for right, tokens in ((0.99, 12), (0.5, 3), (1.0, 40), (0.9, 1)):
+    cases = ((0.99, 12), (0.5, 3), (1.0, 40), (0.9, 1), (0.0, 5), (0.97, 64))
+    for right, tokens in cases:
         found = as_number(function(right, tokens))
         if found is None:
             return "a finite number is wanted"
         wanted = right**tokens
-        if math.isclose(found, 1 - (1 - right) ** tokens) and tokens > 1 and right < 1:
+        if math.isclose(found, wanted, abs_tol=TOLERANCE):
+            continue
+        if math.isclose(found, 1 - (1 - right) ** tokens):
             return "this is how often at least one token is right; all must be"
-        if not math.isclose(found, wanted, abs_tol=TOLERANCE):
-            return (
-                f"with {tokens} tokens of which each is right with {right} it should "
-                f"be {wanted:.4f}, not {found:.4f}"
-            )
+        return (
+            f"with {tokens} tokens of which each is right with {right} it should be "
+            f"{wanted:.4f}, not {found:.4f}"
+        )
     return None
 
 
@@ -38,32 +40,49 @@ def check_smoothed_loss(function: Callable[[Tensor, Tensor, float], Tensor]):
     """
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(3, 5, 7, generator=generator)
-    target = torch.randint(1, 7, (3, 5), generator=generator)
-    full = target.clone()
+    full = torch.randint(1, 7, (3, 5), generator=generator)
+    target = full.clone()
     target[0, 2:], target[1, 4:] = 0, 0
-    for tokens, smoothing in ((full, 0.0), (full, 0.1), (target, 0.0), (target, 0.3)):
-        found = as_number(function(logits, tokens, smoothing))
-        if found is None:
-            return "a finite number is wanted"
-        wanted = smoothed_cross_entropy(logits, tokens, smoothing).item()
-        if math.isclose(found, wanted, abs_tol=TOLERANCE):
-            continue
-        padded = bool((tokens == 0).any())
-        mistakes = {
-            smoothed_cross_entropy(logits, tokens, smoothing, -1).item(): (
-                "pad tokens count; leave them out"
-            ),
-            _spread_elsewhere(logits, tokens, smoothing): (
-                "the smoothing is spread over the other tokens; all V get a share"
-            ),
-            smoothed_cross_entropy(logits, tokens, 0.0).item(): "nothing is smoothed",
-        }
-        for value, message in mistakes.items():
-            if math.isclose(found, value, abs_tol=TOLERANCE):
-                return message
-        case = f"smoothing {smoothing}" + (" and pads" if padded else "")
-        return f"with {case} the loss should be {wanted:.4f}, not {found:.4f}"
+    far, few = 1000 * logits, logits[:1, :2, :4]
+    cases = (
+        (logits, full, 0.0),
+        (logits, full, 0.1),
+        (logits, target, 0.0),
+        (logits, target, 0.3),
+        (far, target, 0.1),
+        (few, torch.tensor([[3, 0]]), 0.2),
+        (few, torch.tensor([[1, 2]]), 0.5),
+    )
+    for logits, tokens, smoothing in cases:
+        problem = _problem_of_loss(function, logits, tokens, smoothing)
+        if problem:
+            return problem
     return None
+
+
+def _problem_of_loss(
+    function: Callable, logits: Tensor, tokens: Tensor, smoothing: float
+) -> str | None:
+    found = as_number(function(logits.clone(), tokens.clone(), smoothing))
+    if found is None:
+        return "a finite number is wanted"
+    wanted = smoothed_cross_entropy(logits, tokens, smoothing).item()
+    if math.isclose(found, wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        return None
+    mistakes = {
+        smoothed_cross_entropy(logits, tokens, smoothing, -1).item(): (
+            "pad tokens count; leave them out"
+        ),
+        _spread_elsewhere(logits, tokens, smoothing): (
+            "the smoothing is spread over the other tokens; all V get a share"
+        ),
+        smoothed_cross_entropy(logits, tokens, 0.0).item(): "nothing is smoothed",
+    }
+    for value, message in mistakes.items():
+        if math.isclose(found, value, abs_tol=TOLERANCE):
+            return message
+    case = f"smoothing {smoothing}" + (" and pads" if (tokens == 0).any() else "")
+    return f"with {case} the loss should be {wanted:.4f}, not {found:.4f}"
 
 
 def _spread_elsewhere(logits: Tensor, target: Tensor, smoothing: float) -> float:
@@ -80,12 +99,13 @@ def check_fill_in(function: Callable[[list[int], list[int], int], list[int]]):
     Marks are the tokens from `first_mark` on, and 1 ends a source and a target.
     """
     generator = torch.Generator().manual_seed(0)
-    for length, share in ((7, 0.15), (30, 0.3), (40, 0.6)):
-        text = torch.randint(2, 50, (1, length), generator=generator)
-        source, target = corrupt_spans(text, 50, 1, share, generator=generator)
+    for length, share, mark in ((7, 0.15, 50), (30, 0.3, 50), (40, 0.6, 90)):
+        text = torch.randint(2, mark, (1, length), generator=generator)
+        source, target = corrupt_spans(text, mark, 1, share, generator=generator)
         wanted = text[0].tolist()
-        found = [int(x) for x in function(source[0].tolist(), target[0].tolist(), 50)]
-        if any(token >= 50 for token in found):
+        found = function(source[0].tolist(), target[0].tolist(), mark)
+        found = [int(x) for x in found]
+        if any(token >= mark for token in found):
             return "marks are left in the text; put the spans in their places"
         if 1 in found:
             return "the end token is left in the text"

@@ -20,7 +20,7 @@ from num2words import num2words
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import as_ids, check_positive
 
 LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
 # German writes most numbers as one word; it is cut before and after these.
@@ -186,10 +186,10 @@ class NumberVocabulary:
     def decode(self, tokens: Iterable[int]) -> str:
         """Put the tokens together again, up to the end."""
         found = []
-        for token in tokens:
-            if self.all[int(token)] == END:
+        for token in as_ids("tokens", tokens, len(self.all)):
+            if self.all[token] == END:
                 break
-            found.append(self.all[int(token)])
+            found.append(self.all[token])
         return "".join(found).strip()
 
     def _numbers(self, tokens: list[str]) -> list[int]:

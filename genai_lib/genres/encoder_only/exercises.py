@@ -16,22 +16,44 @@ MASK, V = 9, 10
 @checker
 def check_mask_spans(function: Callable[..., tuple[Tensor, Tensor]]):
     """Check `function(tokens, starts, length, mask_token)`: inputs and targets."""
-    tokens = torch.tensor([[1, 2, 3, 4, 5, 6], [3, 1, 4, 1, 5, 8]])
-    before = tokens.clone()
-    starts, length = torch.tensor([1, 4]), 2
-    answer = function(tokens, starts, length, MASK)
-    inputs, targets = (as_tensor_like(part, tokens) for part in answer)
+    generator = torch.Generator().manual_seed(0)
+    first = torch.tensor([[1, 2, 3, 4, 5, 6], [3, 1, 4, 1, 5, 8]])
+    others = torch.randint(1, 50, (3, 9), generator=generator)
+    single = torch.tensor([[7, 9, 9, 7]])
+    cases = (
+        (first, [1, 4], 2, MASK),
+        (others, [0, 6, 4], 3, 55),
+        (others, [8, 7, 5], 3, 55),
+        (single, [1], 1, 0),
+        (single, [0], 4, 8),
+    )
+    for tokens, starts, length, mask_token in cases:
+        problem = _problem_of_spans(function, tokens, starts, length, mask_token)
+        if problem:
+            return problem
+    return None
+
+
+def _problem_of_spans(function, tokens, starts, length, mask_token) -> str | None:
     hidden = torch.zeros_like(tokens).bool()
-    hidden[0, 1:3] = hidden[1, 4:6] = True
-    if not tokens.equal(before):
+    for row, start in enumerate(starts):
+        hidden[row, start : start + length] = True
+    passed = tokens.clone()
+    answer = function(passed, torch.tensor(starts), length, mask_token)
+    inputs, targets = (as_tensor_like(part, tokens) for part in answer)
+    case = f"with starts {starts}, length {length} and mask token {mask_token}"
+    if not tokens.equal(passed):
         return "the tokens that were passed have changed; work on a copy"
     for name, found in {"inputs": inputs, "targets": targets}.items():
         if found is None:
-            return f"the {name} must be a Tensor of the shape of the tokens, (2, 6)"
-    if not (inputs == MASK).equal(hidden):
-        places = (inputs == MASK).nonzero().tolist()
-        return f"[0, 1], [0, 2], [1, 4] and [1, 5] should be masked, not {places}"
-    if not inputs[~hidden].equal(tokens[~hidden]):
+            shape = tuple(tokens.shape)
+            return f"the {name} must be a Tensor of the shape of the tokens, {shape}"
+    wanted = tokens.masked_fill(hidden, mask_token)
+    if not (inputs == mask_token).equal(wanted == mask_token):
+        right, places = ((x == mask_token).nonzero().tolist() for x in (wanted, inputs))
+        shown = f"{', '.join(map(str, right[:-1]))} and {right[-1]}"
+        return f"{case}, {shown} should be masked, not {places}"
+    if not inputs.equal(wanted):
         return "a token that is not hidden has changed in the inputs"
     if not targets[hidden].equal(tokens[hidden]):
         return "the targets of hidden places are not the tokens that stood there"
@@ -64,7 +86,15 @@ def _bits(model: nn.Module, row: Tensor) -> list[float]:
 @checker
 def check_hidden_bits(function: Callable[[nn.Module, Tensor, int], float]):
     """Check `function(model, row, mask_token)`: mean bits, each token hidden once."""
-    model, row = _Neighbours(), torch.tensor([1, 3, 2, 7, 5, 6, 1])
+    for row in ([1, 3, 2, 7, 5, 6, 1], [4, 4], [2, 8, 8, 0, 3, 5, 1, 1, 6, 2, 7]):
+        problem = _problem_of_hidden_bits(function, torch.tensor(row))
+        if problem:
+            return problem
+    return None
+
+
+def _problem_of_hidden_bits(function: Callable, row: Tensor) -> str | None:
+    model = _Neighbours()
     found = as_number(function(model, row.clone(), MASK))
     if found is None:
         return "a finite number is wanted"

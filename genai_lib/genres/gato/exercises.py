@@ -1,19 +1,22 @@
 """Checkers for the exercises of chapters/genres/gato.ipynb."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable
 
 import torch
 
-from genai_lib.exercises import checker
+from genai_lib.exercises import as_number, checker
 from genai_lib.genres.gato import BINS, bounded_to_tokens, continuous_to_tokens
 
 VALUES = (2.55, -2.55, 0.3, -0.0042, 17.0, -120.0, 256.0, -256.0, 0.00005)
+# Zero of either sign, the ends of -1 to 1 and the smallest number.
+VALUES += (0.0, -0.0, 1.0, -1.0, 5e-324, 100.0, -0.00005)
 
 
 @checker
 def check_number_token(function: Callable[[float, int], int]):
     """Check `function(value, text_size)`: the token of one real number."""
-    for text_size in (32_000, 99):
+    for text_size in (32_000, 99, 1):
         for value in VALUES:
             found = function(value, text_size)
             number = torch.tensor([value], dtype=torch.float64)
@@ -39,24 +42,47 @@ def check_number_token(function: Callable[[float, int], int]):
 @checker
 def check_time_step(function: Callable[[dict, dict, int], tuple[list, list]]):
     """Check `function(seen, done, separator)`: the order and what is learned."""
-    seen, done = {"wheel": [5, 6], "angle": [7], "b": [8]}, {"turn": [2], "go": [1, 3]}
-    tokens, learned = (list(part) for part in function(seen, done, 9))
-    if 9 not in tokens:
-        return "the separator is missing"
-    if tokens[:3] == [5, 6, 7]:
-        return "what is seen is not sorted by name"
-    if tokens == [7, 8, 5, 6, 1, 3, 2, 9]:
-        return "the separator stands before what is done, not at the end"
-    if tokens == [7, 8, 5, 6, 9, 2, 1, 3]:
-        return "what is done is not sorted by name"
-    if tokens != [7, 8, 5, 6, 9, 1, 3, 2]:
-        return f"of {seen}, {done} and the separator 9 came {tokens}"
+    cases = (
+        ({"wheel": [5, 6], "angle": [7], "b": [8]}, {"turn": [2], "go": [1, 3]}, 9),
+        ({"b": [4], "a": [6, 6, 5]}, {"z": [3, 1], "y": [2]}, 40),
+        ({"only": [11, 12]}, {"go": [13]}, 0),
+        ({}, {"b": [1], "a": [2]}, 7),
+    )
+    for seen, done, separator in cases:
+        problem = _problem_of_step(function, seen, done, separator)
+        if problem:
+            return problem
+    return None
+
+
+def _problem_of_step(function, seen: dict, done: dict, separator: int) -> str | None:
+    answer = function(*copy.deepcopy((seen, done)), separator)
+    tokens, learned = (list(part) for part in answer)
+    view, act = (_in_order(parts, sorted(parts)) for parts in (seen, done))
+    right = [*view, separator, *act]
+    if tokens != right:
+        if separator not in tokens:
+            return "the separator is missing"
+        if tokens[: len(view)] == _in_order(seen, seen) != view:
+            return "what is seen is not sorted by name"
+        if tokens == [*view, *act, separator]:
+            return "the separator stands before what is done, not at the end"
+        if tokens == [*view, separator, *_in_order(done, done)]:
+            return "what is done is not sorted by name"
+        return f"of {seen}, {done} and the separator {separator} came {tokens}"
     if len(learned) != len(tokens):
         return f"{len(tokens)} tokens need as many marks, not {len(learned)}"
-    if any(learned[:4]):
+    marks = [as_number(mark) for mark in learned]
+    if any(mark not in (0, 1) for mark in marks):
+        return f"the marks are to be True or False, not {learned}"
+    if any(marks[: len(view)]):
         return "what is seen is not to be learned"
-    if learned[4]:
+    if marks[len(view)]:
         return "the separator is not to be learned"
-    if not all(learned[5:]):
+    if not all(marks[len(view) + 1 :]):
         return "every action is to be learned"
     return None
+
+
+def _in_order(parts: dict[str, list[int]], names: Iterable[str]) -> list[int]:
+    return [token for name in names for token in parts[name]]

@@ -13,17 +13,14 @@ References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, section 2.1
 """
 
-import math
-
-import torch
 from torch import Tensor
 
-from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.checks import as_id_tensor, as_whole, check_floating, check_positive
+from genai_lib.components.tokens import inverse_mu_law, mu_law
 
 MU, LARGEST = 100, 256  # μ and M of the paper
 BINS = 1024
 TEXT_SIZE = 32_000
-SCALE = math.log(LARGEST * MU + 1)
 
 
 def squeeze(values: Tensor) -> Tensor:
@@ -35,13 +32,13 @@ def squeeze(values: Tensor) -> Tensor:
     [-1.0, 0.0, 1.0]
     """
     values = _in_range("values", values, LARGEST)
-    return values.sign() * torch.log1p(MU * values.abs()) / SCALE
+    return mu_law(values, MU, LARGEST)
 
 
 def unsqueeze(squeezed: Tensor) -> Tensor:
     """Invert `squeeze`; float64."""
     squeezed = _in_range("squeezed", squeezed, 1)
-    return squeezed.sign() * torch.expm1(squeezed.abs() * SCALE) / MU
+    return inverse_mu_law(squeezed, MU, LARGEST)
 
 
 def bounded_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
@@ -65,7 +62,8 @@ def bounded_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
     check_positive(text_size=text_size)
     values = _in_range("values", values, 1)
     bins = ((values + 1) / 2 * BINS).floor().long()
-    return bins.clamp(max=BINS - 1) + text_size  # 1 itself belongs to the last bin
+    bins = bins.clamp(max=BINS - 1)  # 1 itself belongs to the last bin
+    return bins + as_whole(text_size)
 
 
 def tokens_to_bounded(tokens: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
@@ -119,9 +117,8 @@ def bin_edges(tokens: Tensor, text_size: int = TEXT_SIZE) -> tuple[Tensor, Tenso
 
 def _bins(tokens: Tensor, text_size: int) -> Tensor:
     check_positive(text_size=text_size)
-    if not isinstance(tokens, Tensor) or tokens.dtype not in (torch.int64, torch.int32):
-        raise ValueError(f"tokens={describe(tokens)}: a tensor of integers is needed")
-    bins = tokens.double() - text_size
+    tokens = as_id_tensor("tokens", tokens)
+    bins = tokens.double() - as_whole(text_size)
     if not ((bins >= 0) & (bins < BINS)).all():
         raise ValueError(
             f"tokens from {tokens.min()} to {tokens.max()} must be from {text_size} "

@@ -17,7 +17,7 @@ from genai_lib.genres.inference.answers import (
     write_result,
     write_steps,
 )
-from genai_lib.genres.inference.beams import Beam, beam_search
+from genai_lib.genres.inference.beams import Beam, beam_search, best_continuations
 from genai_lib.genres.inference.counting import CountModel, TokenCache
 from genai_lib.genres.inference.filters import (
     Sampling,
@@ -42,6 +42,7 @@ __all__ = [
     "TokenCache",
     "accept",
     "beam_search",
+    "best_continuations",
     "best_of",
     "check_steps",
     "digit_sums",

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import as_whole, check_positive, check_share, describe
 
 EQUALS = 10
 STEPS = 11
@@ -59,9 +59,7 @@ def digit_sums(
         Filled up with the end token.
     """
     check_positive(digits=digits, size=size)
-    for name, share in {"with_steps": with_steps, "mistakes": mistakes}.items():
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name}={share} must be from 0 to 1")
+    check_share(with_steps=with_steps, mistakes=mistakes)
     while True:
         question = torch.randint(10, (size, digits), generator=generator)
         careless = torch.rand(size, digits, generator=generator) < mistakes
@@ -166,6 +164,6 @@ def pass_at_k(right: int, answers: int, k: int) -> float:
     0.5
     """
     check_positive(answers=answers, k=k)
-    if not 0 <= right <= answers or k > answers:
+    if as_whole(right) is None or not 0 <= right <= answers or k > answers:
         raise ValueError(f"right={right} and k={k} must be at most answers={answers}")
     return 1 - math.comb(answers - right, k) / math.comb(answers, k)

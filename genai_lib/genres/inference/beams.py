@@ -16,13 +16,15 @@ References
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive
-from genai_lib.genres.inference.generation import check_prompt
+from genai_lib.checks import as_real, as_whole, check_finite, check_positive
+from genai_lib.genres.inference.filters import check_logits
+from genai_lib.genres.inference.generation import read_ends, read_prompt
 
 EARLY_STOPPING = (False, True, "never")
 
@@ -51,7 +53,7 @@ def beam_search(
     *,
     length_penalty: float = 1.0,
     early_stopping: bool | str = False,
-    end_token: int | None = None,
+    end_token: int | Iterable[int] | None = None,
 ) -> list[Beam]:
     """Carry on the K most probable beginnings side by side [1].
 
@@ -59,9 +61,9 @@ def beam_search(
     ----------
     model : nn.Module
         With a cache, as in `generate`.
-    prompt : int64 Tensor of shape (T,)
+    prompt : integer Tensor of shape (T,)
     max_new_tokens : int
-        A text ends here, or with the end token.
+        A text ends here, or with an end token.
     beams : int, default=4
         K.
     length_penalty : float, default=1.0
@@ -72,7 +74,8 @@ def beam_search(
         scores no better than the worst of them. "never": when no beginning could
         get better even at full length, so that stopping loses nothing, given a
         length penalty of 0 or more.
-    end_token : int, default=None
+    end_token : int or several, default=None
+        As in `generate`.
 
     Returns
     -------
@@ -84,13 +87,14 @@ def beam_search(
     ValueError
         As `generate`, and if an option is out of its range.
     """
-    check_prompt(model, prompt, max_new_tokens, dimensions=(1,))
+    prompt = read_prompt(model, prompt, max_new_tokens, dimensions=(1,))
+    ends = read_ends(model, end_token, prompt)
     check_positive(beams=beams)
-    if not math.isfinite(length_penalty):
-        raise ValueError(f"length_penalty={length_penalty} must be finite")
-    if early_stopping not in EARLY_STOPPING:
+    check_finite(length_penalty=length_penalty)
+    if not isinstance(early_stopping, bool) and early_stopping != "never":
         raise ValueError(f"{early_stopping=!r} must be one of {EARLY_STOPPING}")
-    search = _Search(max_new_tokens, beams, length_penalty, early_stopping, end_token)
+    most, beams = as_whole(max_new_tokens), as_whole(beams)
+    search = _Search(most, beams, as_real(length_penalty), early_stopping, ends)
     cache = model.new_cache()
     logits = model(prompt[None], cache=cache)[:, -1].expand(beams, -1)  # (K, V)
     cache.select(torch.zeros(beams, dtype=torch.int64, device=prompt.device))
@@ -103,13 +107,41 @@ def beam_search(
         logits = model(search.running[:, -1:], cache=cache)[:, -1]
 
 
+def best_continuations(
+    scores: Tensor, logits: Tensor, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the likeliest texts that are one token longer than given beginnings.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (B, K)
+        ln p of K beginnings of each of B texts; -∞ for one that does not count.
+    logits : Tensor of shape (B K, V)
+        Of what follows each beginning.
+    count : int
+        How many are wanted for each text; all, if there are fewer.
+
+    Returns
+    -------
+    scores : Tensor of shape (B, count)
+        ln p of the longer texts, the best first.
+    rows, tokens : int64 Tensors of shape (B, count)
+        Which beginning each carries on, from 0 to K - 1, and with which token.
+    """
+    check_logits(logits[scores.flatten() > -math.inf])
+    logs = logits.float().log_softmax(dim=-1).view(*scores.shape, -1)  # (B, K, V)
+    totals = (scores[..., None] + logs).flatten(1)
+    scores, places = totals.topk(min(count, totals.shape[1]), dim=1)
+    return scores, places // logs.shape[-1], places % logs.shape[-1]
+
+
 class _Search:
     """The beginnings that are carried on, and the texts that are finished."""
 
-    def __init__(self, most, beams, length_penalty, early_stopping, end_token):
+    def __init__(self, most, beams, length_penalty, early_stopping, ends):
         self.most, self.beams = most, beams
         self.length_penalty, self.early_stopping = length_penalty, early_stopping
-        self.end_token = end_token
+        self.ends = ends  # (E,)
         self.finished: list[Beam] = []
 
     def begin(self, prompt: Tensor) -> None:
@@ -120,18 +152,16 @@ class _Search:
 
     def advance(self, logits: Tensor) -> Tensor:
         """Add one token to the best beginnings; return which rows they continue."""
-        totals = logits.float().log_softmax(dim=-1) + self.scores[:, None]  # (K, V)
-        # Twice K, so that K are left to carry on if as many end.
-        count = min(2 * self.beams, totals.numel())
-        scores, places = totals.flatten().topk(count)
-        rows, new = places // logits.shape[-1], places % logits.shape[-1]
+        # So many that K are left to carry on, whichever of these end.
+        count = (1 + max(1, len(self.ends))) * self.beams
+        scores, rows, new = (
+            found[0] for found in best_continuations(self.scores[None], logits, count)
+        )
         texts = torch.cat([self.running[rows], new[:, None]], dim=1)
-        ends = torch.full_like(new, texts.shape[1] == self.most, dtype=torch.bool)
-        if self.end_token is not None:
-            ends |= new == self.end_token
+        ends = torch.isin(new, self.ends) | (texts.shape[1] == self.most)
         self._finish(texts[: self.beams], scores, ends)
         alive = scores.masked_fill(ends, -math.inf)
-        kept = alive.topk(min(self.beams, count)).indices
+        kept = alive.topk(min(self.beams, len(alive))).indices
         self.running, self.scores = texts[kept], alive[kept]
         return rows[kept]
 

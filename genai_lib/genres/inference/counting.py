@@ -14,7 +14,14 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import (
+    as_whole,
+    check_finite,
+    check_positive,
+    check_tokens,
+    describe,
+    is_whole_dtype,
+)
 
 
 class TokenCache:
@@ -60,7 +67,7 @@ class CountModel(nn.Module):
 
     Parameters
     ----------
-    tokens : int64 Tensor of shape (N,)
+    tokens : integer Tensor of shape (N,)
         The training text.
     order : int
         Contexts have up to `order` - 1 tokens.
@@ -72,8 +79,8 @@ class CountModel(nn.Module):
     Raises
     ------
     ValueError
-        If a size is not positive, the text is shorter than `order`, or so many
-        contexts cannot be numbered.
+        If a size is not positive, the text is shorter than `order` or has an unknown
+        token, or so many contexts cannot be numbered.
     """
 
     def __init__(
@@ -81,10 +88,14 @@ class CountModel(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(order=order, vocab_size=vocab_size)
-        if not isinstance(tokens, Tensor) or tokens.ndim != 1 or len(tokens) < order:
+        order, vocab_size = as_whole(order), as_whole(vocab_size)
+        whole = isinstance(tokens, Tensor) and is_whole_dtype(tokens.dtype)
+        if not whole or tokens.ndim != 1 or len(tokens) < order:
             raise ValueError(
-                f"tokens={describe(tokens)} must be of shape (N,), N >= {order}"
+                f"tokens={describe(tokens)} must be whole, of shape (N,), N >= {order}"
             )
+        tokens = check_tokens("tokens", tokens, vocab_size)
+        check_finite(strength=strength)
         if not strength > 0 or vocab_size**order >= 2**62:
             raise ValueError(
                 f"strength={strength} must be above 0, and vocab_size={vocab_size} to "

@@ -14,6 +14,18 @@ LAWS = (
     ([0.25, 0.25, 0.5], [0.25, 0.25, 0.5]),
     ([0.9, 0.1, 0.0], [0.3, 0.3, 0.4]),
     ([0.1, 0.2, 0.3, 0.4], [0.4, 0.1, 0.4, 0.1]),
+    ([1.0, 0.0], [0.0, 1.0]),
+    ([1e-9, 1 - 1e-9], [0.5, 0.5]),
+    ([1.0], [1.0]),
+)
+CUTS = (
+    (0.7, 0.0),
+    (0.97, 0.0),
+    (1.0, 0.0),
+    (1.0, 0.3),
+    (0.97, 0.2),
+    (0.45, 0.6),
+    (1.0, 1.0),
 )
 
 
@@ -25,7 +37,7 @@ def check_tokens_kept(function: Callable[[Sequence[float], float, float], int]):
     """
     laws = ([0.5, 0.25, 0.125, 0.0625, 0.0625], [0.1] * 10, [0.07, 0.9, 0.03], [1.0])
     for law in laws:
-        for top_p, min_p in ((0.7, 0.0), (0.97, 0.0), (1.0, 0.3), (0.97, 0.2)):
+        for top_p, min_p in CUTS:
             left = keep_top_p(torch.tensor([law], dtype=torch.double).log(), top_p)
             wanted = int(keep_min_p(left, min_p).isfinite().sum())
             found = function(list(law), top_p, min_p)
@@ -47,8 +59,8 @@ def check_best_ahead(function: Callable[[float, float], int]):
     def speed(acceptance: float, cost: float, ahead: int) -> float:
         return sum(acceptance**i for i in range(ahead + 1)) / (1 + cost * ahead)
 
-    for acceptance in (0.3, 0.6, 0.8, 0.95):
-        for cost in (0.02, 0.1, 0.35):
+    for acceptance in (0.0, 0.3, 0.6, 0.8, 0.95, 0.99):
+        for cost in (0.02, 0.1, 0.35, 1.5):
             wanted = max(range(101), key=lambda k: speed(acceptance, cost, k))
             found = function(acceptance, cost)
             if found == wanted:
@@ -102,7 +114,13 @@ def check_weighted_vote(function: Callable[[Sequence, Sequence[float]], object])
         ([4, 7, 7], [-1.0, -5.0, -6.0], 4, "votes count by their probability"),
         ([1, 2, 2], [-900.0, -901.0, -901.0], 1, "subtract the largest before exp"),
         ([1, 2, 2], [-900.0, -900.2, -900.3], 2, "subtract the largest before exp"),
+        ([1, 2], [-1.0, -900.0], 1, "subtract the largest before exp"),
+        ([5, 6], [-2000.0, -1000.0], 6, "subtract the largest before exp"),
+        ([5, 6, 6], [0.0, -0.8, -0.9], 5, "add probabilities of the same answer"),
+        ([5, 6, 6], [0.0, -0.6, -0.7], 6, "add probabilities of the same answer"),
+        ([8, 0, 8], [-3.0, -2.9, -4.0], 8, "add probabilities of the same answer"),
         ([3], [-2.0], 3, "one answer wins"),
+        ([0], [0.0], 0, "one answer wins"),
     ]
     for answers, logs, wanted, rule in cases:
         found = function(list(answers), list(logs))

@@ -18,13 +18,21 @@ References
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.checks import (
+    as_real,
+    as_whole,
+    can_be_read,
+    check_floating,
+    check_positive,
+    check_share,
+    describe,
+    store_plain_numbers,
+)
 from genai_lib.components.softmax import sample, softmax
 
 
@@ -42,12 +50,20 @@ def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
     Tensor of shape (..., V)
         -∞ where a token is cut.
 
+    Raises
+    ------
+    ValueError
+        If `top_k` is out of its range, or a row of the logits holds NaN or +∞, or
+        nothing but -∞. So it is for the other cuts too.
+
     >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
     """
-    _check_logits(logits)
+    check_logits(logits)
     check_positive(top_k=top_k)
-    last = logits.topk(min(top_k, logits.shape[-1])).values[..., -1:]  # (..., 1)
+    last = logits.topk(min(as_whole(top_k), logits.shape[-1])).values[
+        ..., -1:
+    ]  # (..., 1)
     return logits.masked_fill(logits < last, -math.inf)
 
 
@@ -68,11 +84,11 @@ def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
     >>> keep_top_p(torch.tensor([0.5, 0.3, 0.2]).log(), 0.7).isfinite()
     tensor([ True,  True, False])
     """
-    _check_logits(logits)
-    _check_share("top_p", top_p)
+    check_logits(logits)
+    check_share(top_p=top_p)
     rising, places = logits.sort(dim=-1)
     # A token goes when it and all less likely ones hold at most 1 - p.
-    cut = softmax(rising, dim=-1).cumsum(dim=-1) <= 1 - top_p
+    cut = softmax(rising, dim=-1).cumsum(dim=-1) <= 1 - as_real(top_p)
     cut[..., -1] = False
     return logits.masked_fill(cut.scatter(-1, places, cut), -math.inf)
 
@@ -94,10 +110,10 @@ def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
     >>> keep_min_p(torch.tensor([0.5, 0.3, 0.2]).log(), 0.5).isfinite()
     tensor([ True,  True, False])
     """
-    _check_logits(logits)
-    _check_share("min_p", min_p)
+    check_logits(logits)
+    check_share(min_p=min_p)
     probabilities = softmax(logits, dim=-1)
-    least = min_p * probabilities.amax(dim=-1, keepdim=True)  # (..., 1)
+    least = as_real(min_p) * probabilities.amax(dim=-1, keepdim=True)  # (..., 1)
     return logits.masked_fill(probabilities < least, -math.inf)
 
 
@@ -108,7 +124,8 @@ class Sampling:
     Attributes
     ----------
     temperature : float, default=1.0
-        0 takes the largest logit, the first of them at a tie.
+        0 takes the largest logit, the first of them at a tie; above 0, however little,
+        equal logits are drawn equally often.
     top_k, top_p, min_p : default=None
         Of `keep_top_k`, `keep_top_p` and `keep_min_p`; None cuts nothing.
 
@@ -124,24 +141,27 @@ class Sampling:
     min_p: float | None = None
 
     def __post_init__(self) -> None:
-        theta = self.temperature
-        if not isinstance(theta, Real) or not 0 <= theta < math.inf:
-            raise ValueError(f"temperature={theta!r} must be finite and 0 or more")
+        theta = as_real(self.temperature)
+        if theta is None or not 0 <= theta < math.inf:
+            raise ValueError(
+                f"temperature={self.temperature!r} must be finite and 0 or more"
+            )
         if self.top_k is not None:
             check_positive(top_k=self.top_k)
-        for name in ("top_p", "min_p"):
-            if getattr(self, name) is not None:
-                _check_share(name, getattr(self, name))
+        shares = {"top_p": self.top_p, "min_p": self.min_p}
+        check_share(**{name: p for name, p in shares.items() if p is not None})
+        store_plain_numbers(self)
 
     def cut(self, logits: Tensor) -> Tensor:
         """Divide by the temperature, then keep top-k, top-p and min-p, in this order.
 
-        The temperature must not be 0. Shapes are those of `keep_top_k`; 16-bit logits
-        become 32-bit ones.
+        The temperature must not be 0. Shapes and errors are those of `keep_top_k`;
+        16-bit logits become 32-bit ones.
         """
+        check_logits(logits)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         if self.temperature != 1:
-            logits = logits / self.temperature
+            logits = _temper(logits, self.temperature)
         if self.top_k is not None:
             logits = keep_top_k(logits, self.top_k)
         if self.top_p is not None:
@@ -153,6 +173,7 @@ class Sampling:
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the law that `draw` draws from, of the shape of `logits`."""
         if self.temperature == 0:
+            check_logits(logits)
             best = logits.argmax(dim=-1)
             return functional.one_hot(best, logits.shape[-1]).to(logits.dtype)
         return softmax(self.cut(logits), dim=-1)
@@ -160,16 +181,37 @@ class Sampling:
     def draw(self, logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Map logits (..., V) to tokens (...)."""
         if self.temperature == 0:
+            check_logits(logits)
             return logits.argmax(dim=-1)
         return sample(self.cut(logits), generator=generator)
 
 
-def _check_logits(logits: Tensor) -> None:
+def check_logits(logits: Tensor) -> None:
+    """Raise ValueError unless each row of logits (..., V) says what can come next.
+
+    The largest logit of a row tells: it is NaN if one entry is, +∞ after an overflow,
+    and -∞ if nothing is left.
+    """
     check_floating("logits", logits)
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits={describe(logits)} must have shape (..., V), V > 0")
+    largest = logits.amax(dim=-1)
+    if can_be_read(largest) and not largest.isfinite().all():
+        value = largest[~largest.isfinite()][0].item()
+        what = "nothing but -inf" if value == -math.inf else f"an entry {value}"
+        raise ValueError(f"logits={describe(logits)} has a row with {what}")
 
 
-def _check_share(name: str, value: float) -> None:
-    if not isinstance(value, Real) or not 0 <= value <= 1:
-        raise ValueError(f"{name}={value!r} must be from 0 to 1")
+def _temper(logits: Tensor, temperature: float) -> Tensor:
+    """Divide checked logits by θ > 0, so that softmax gives softmax(z/θ) for every θ.
+
+    Where z/θ would overflow, the largest logit of each row is subtracted first, which
+    softmax does not notice: as θ goes to 0 all but the largest logits go to -∞.
+    """
+    masked = logits == -math.inf
+    scaled = (logits / temperature).masked_fill(masked, -math.inf)
+    if not can_be_read(scaled) or scaled.isfinite().equal(~masked):
+        return scaled
+    shifted = logits - logits.amax(dim=-1, keepdim=True)
+    scaled = (shifted / temperature).masked_fill(shifted == 0, 0.0)
+    return scaled.masked_fill(masked, -math.inf)

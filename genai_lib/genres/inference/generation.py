@@ -11,13 +11,23 @@ A model here is what `decoder_only.GPT` is: it maps tokens (B, T) to logits (B, 
 and makes a `new_cache()`, which it takes as `cache=`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import (
+    as_ids,
+    as_whole,
+    can_be_read,
+    check_positive,
+    describe,
+    is_whole_dtype,
+)
+from genai_lib.components.softmax import token_log_probabilities
 from genai_lib.genres.inference.filters import Sampling
+
+MOST_TOKENS = 2**31  # for a model that does not say how many it knows
 
 
 @torch.no_grad()
@@ -61,7 +71,7 @@ def generate(
     min_p: float | None = None,
     generator: torch.Generator | None = None,
     *,
-    end_token: int | None = None,
+    end_token: int | Iterable[int] | None = None,
 ) -> Iterator[Tensor]:
     """Yield new tokens one step at a time; every token is read once.
 
@@ -69,7 +79,7 @@ def generate(
     ----------
     model : nn.Module
         As at the top of this file.
-    prompt : int64 Tensor of shape (T,) or (B, T)
+    prompt : integer Tensor of shape (T,) or (B, T)
         Prompts of one batch have the same length. They share the generator, so what
         is drawn for one depends on how many others there are.
     max_new_tokens : int
@@ -77,9 +87,9 @@ def generate(
     temperature, top_k, top_p, min_p : default=the model's own probabilities
         As in `Sampling`.
     generator : torch.Generator, default=None
-    end_token : int, default=None
-        A row that drew it yields nothing else from then on; when all rows have, the
-        stream ends.
+    end_token : int or several, default=None
+        From a list, a tuple or a tensor any of them ends a row, which yields the first
+        of them from then on; when all rows have ended, the stream ends.
 
     Yields
     ------
@@ -88,27 +98,30 @@ def generate(
     Raises
     ------
     ValueError
-        At the call, before anything is computed: if an argument is out of its range
-        or the text would not fit the context of the model.
+        At the call, before anything is computed: if an argument is out of its range,
+        a token of the prompt or an end is not in the vocabulary, or the text would
+        not fit the context of the model. Later: if logits hold NaN or +∞, or nothing
+        but -∞.
     """
     sampling = Sampling(temperature, top_k, top_p, min_p)
-    check_prompt(model, prompt, max_new_tokens)
-    return _stream(model, prompt, max_new_tokens, sampling, generator, end_token)
+    prompt = read_prompt(model, prompt, max_new_tokens)
+    ends, count = read_ends(model, end_token, prompt), as_whole(max_new_tokens)
+    return _stream(model, prompt, count, sampling, generator, ends)
 
 
 @torch.no_grad()
-def _stream(model, prompt, count, sampling, generator, end_token):
+def _stream(model, prompt, count, sampling, generator, ends):
     cache = model.new_cache()
     unread = prompt.view(-1, prompt.shape[-1])  # (B, T)
     ended = torch.zeros(len(unread), dtype=torch.bool, device=prompt.device)
     for _ in range(count):
         logits = model(unread, cache=cache)[:, -1]  # (B, V)
         new = sampling.draw(logits, generator)  # (B,)
-        if end_token is not None:
-            new = new.masked_fill(ended, end_token)
-            ended |= new == end_token
+        if len(ends):
+            new = torch.where(ended, ends[0], new)
+            ended |= torch.isin(new, ends)
         yield new.view(prompt.shape[:-1])
-        if end_token is not None and ended.all():
+        if len(ends) and ended.all():
             return
         unread = new[:, None]
 
@@ -120,8 +133,8 @@ def log_likelihood(model: nn.Module, prompt: Tensor, continuation: Tensor) -> Te
     Parameters
     ----------
     model : nn.Module
-    prompt : int64 Tensor of shape (B, T)
-    continuation : int64 Tensor of shape (B, N)
+    prompt : integer Tensor of shape (B, T)
+    continuation : integer Tensor of shape (B, N)
 
     Returns
     -------
@@ -129,25 +142,53 @@ def log_likelihood(model: nn.Module, prompt: Tensor, continuation: Tensor) -> Te
     """
     tokens = torch.cat([prompt, continuation], dim=1)
     logits = model(tokens[:, :-1])[:, prompt.shape[1] - 1 :]  # (B, N, V)
-    logs = logits.log_softmax(dim=-1)
-    return logs.gather(-1, continuation[..., None]).sum(dim=(1, 2))
+    return token_log_probabilities(logits, continuation).sum(dim=1)
 
 
-def check_prompt(
+def read_prompt(
     model: nn.Module, prompt: Tensor, max_new_tokens: int, dimensions: tuple = (1, 2)
-) -> None:
-    """Raise ValueError unless so many tokens can be written after this prompt."""
+) -> Tensor:
+    """Return the prompt as int64; ValueError unless so much can be written after it."""
     check_positive(max_new_tokens=max_new_tokens)
-    whole = isinstance(prompt, Tensor) and prompt.dtype == torch.int64
+    whole = isinstance(prompt, Tensor) and is_whole_dtype(prompt.dtype)
     if not whole or prompt.ndim not in dimensions or 0 in prompt.shape:
         shapes = " or ".join({1: "(T,)", 2: "(B, T)"}[n] for n in dimensions)
         raise ValueError(
-            f"prompt={describe(prompt)} must be int64 of shape {shapes}, not empty"
+            f"prompt={describe(prompt)} must be int64 of shape {shapes}, or of another "
+            "integer type, and not empty"
         )
-    needed = prompt.shape[-1] + max_new_tokens - 1
+    size, prompt = vocabulary_of(model), prompt.long()
+    known = size is None or not can_be_read(prompt)
+    if not known and not 0 <= prompt.min() <= prompt.max() < size:
+        raise ValueError(
+            f"prompt has tokens from {prompt.min()} to {prompt.max()}, and the model "
+            f"knows those from 0 to {size - 1}"
+        )
+    needed = prompt.shape[-1] + as_whole(max_new_tokens) - 1
     longest = getattr(model, "longest", None)
     if longest is not None and needed > longest:
         raise ValueError(
             f"max_new_tokens={max_new_tokens} after a prompt of {prompt.shape[-1]} "
             f"needs {needed} positions, and the model has {longest}; shorten one"
         )
+    return prompt
+
+
+def read_ends(
+    model: nn.Module, end_token: int | Iterable[int] | None, prompt: Tensor
+) -> Tensor:
+    """Return the end tokens (E,) on the device of the prompt; E is 0 for None."""
+    ids = []
+    if end_token is not None:
+        ids = as_ids("end_token", end_token, vocabulary_of(model) or MOST_TOKENS)
+        if not ids:
+            raise ValueError(f"{end_token=} holds no token; None is for no end")
+    return torch.tensor(ids, dtype=torch.int64, device=prompt.device)
+
+
+def vocabulary_of(model: nn.Module) -> int | None:
+    """Return V as the model or its configuration states it; None if neither does."""
+    stated = getattr(model, "vocab_size", None)
+    if stated is None:
+        stated = getattr(getattr(model, "config", None), "vocab_size", None)
+    return stated

@@ -14,15 +14,19 @@ References
         Sampling", 2023, arXiv:2302.01318
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import as_whole, check_positive, describe
 from genai_lib.components.softmax import sample
 from genai_lib.genres.inference.filters import Sampling
-from genai_lib.genres.inference.generation import check_prompt
+from genai_lib.genres.inference.generation import (
+    read_ends,
+    read_prompt,
+    vocabulary_of,
+)
 
 
 def accept(
@@ -49,7 +53,13 @@ def accept(
     -------
     int64 Tensor of shape (n,)
         With n from 1 to k + 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit one another, or a law holds NaN or ∞.
     """
+    _check_laws(guesses, draft_probabilities, probabilities)
     p = probabilities[:-1].gather(1, guesses[:, None])[:, 0]  # (k,)
     q = draft_probabilities.gather(1, guesses[:, None])[:, 0]
     device = p.device if generator is None else generator.device
@@ -76,6 +86,8 @@ def speculative_decode(
     top_p: float | None = None,
     min_p: float | None = None,
     generator: torch.Generator | None = None,
+    *,
+    end_token: int | Iterable[int] | None = None,
 ) -> Iterator[Tensor]:
     """Yield what each pass through the model brings: 1 to `ahead` + 1 tokens [1, 2].
 
@@ -86,15 +98,17 @@ def speculative_decode(
     ----------
     model, draft : nn.Module
         As in `generate`, with the same vocabulary.
-    prompt : int64 Tensor of shape (T,)
+    prompt : integer Tensor of shape (T,)
         One prompt, because rows of a batch would keep different numbers of guesses.
     max_new_tokens : int
-        How many tokens are yielded in total.
+        How many tokens are yielded in total, if no end comes.
     ahead : int, default=4
         k, how many tokens the draft guesses for a pass.
     temperature, top_k, top_p, min_p : default=the model's own probabilities
         As in `Sampling`; they shape both laws.
     generator : torch.Generator, default=None
+    end_token : int or several, default=None
+        As in `generate`: the first that comes is the last token of the text.
 
     Yields
     ------
@@ -103,18 +117,26 @@ def speculative_decode(
     Raises
     ------
     ValueError
-        At the call, as `generate`, for either model.
+        At the call: as `generate`, for either model, and if the draft has another
+        vocabulary. Later: as `generate`.
     """
     sampling = Sampling(temperature, top_k, top_p, min_p)
     check_positive(ahead=ahead)
+    sizes = [vocabulary_of(reader) for reader in (model, draft)]
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise ValueError(
+            f"draft has {sizes[1]} tokens and the model {sizes[0]}: both need the same "
+            "vocabulary"
+        )
     for reader in (model, draft):
-        check_prompt(reader, prompt, max_new_tokens, dimensions=(1,))
+        tokens = read_prompt(reader, prompt, max_new_tokens, dimensions=(1,))
+    ends, most = read_ends(model, end_token, tokens), as_whole(max_new_tokens)
     readers = _Reader(model), _Reader(draft)
-    return _rounds(*readers, prompt, max_new_tokens, ahead, sampling, generator)
+    return _rounds(*readers, tokens, most, as_whole(ahead), sampling, generator, ends)
 
 
 @torch.no_grad()
-def _rounds(model, draft, tokens, remaining, ahead, sampling, generator):
+def _rounds(model, draft, tokens, remaining, ahead, sampling, generator, ends):
     while remaining > 0:
         guesses, laws = tokens.new_empty(0), []
         # Of k guesses up to k + 1 tokens come, and not more than are wanted.
@@ -125,10 +147,27 @@ def _rounds(model, draft, tokens, remaining, ahead, sampling, generator):
         scores = model.read(torch.cat([tokens, guesses]))[-len(guesses) - 1 :]
         q = torch.stack(laws) if laws else scores.new_empty(0, scores.shape[-1])
         new = accept(guesses, q, sampling.probabilities(scores), generator)
+        found = torch.isin(new, ends).nonzero()
+        if len(found):
+            yield new[: found[0, 0] + 1]
+            return
         yield new
         tokens, remaining = torch.cat([tokens, new]), remaining - len(new)
         for reader in (model, draft):
             reader.forget(len(tokens) - 1)
+
+
+def _check_laws(guesses: Tensor, draft: Tensor, model: Tensor) -> None:
+    rows, wanted = len(guesses), (len(guesses) + 1, model.shape[-1])
+    if tuple(model.shape) != wanted or draft.shape != model[:-1].shape:
+        raise ValueError(
+            f"draft_probabilities={describe(draft)} and "
+            f"probabilities={describe(model)} must have shapes ({rows}, V) and "
+            f"({rows + 1}, V) for {rows} guesses"
+        )
+    for name, law in {"draft_probabilities": draft, "probabilities": model}.items():
+        if not law.sum(dim=-1).isfinite().all():
+            raise ValueError(f"{name}={describe(law)} has a row with NaN or infinity")
 
 
 class _Reader:

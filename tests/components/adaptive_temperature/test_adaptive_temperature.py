@@ -484,3 +484,18 @@ def test_checkers_accept_the_right_and_explain_the_wrong(check, right, wrong):
         verdict = check(answer)
         assert not verdict.passed
         assert reason in verdict.message, (verdict, inspect.getsource(answer))
+
+
+@pytest.mark.parametrize("scale", [1e37, 1e38, 1e39, 1e300, torch.tensor(3e38)])
+def test_a_huge_scale_takes_the_largest_logits(scale):
+    logits = torch.tensor(
+        [[3.0, 2.0, 3.0], [1.0, 0.0, -math.inf], [5.0, *[-math.inf] * 2]]
+    )
+    wanted = torch.tensor([[0.5, 0.0, 0.5], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    assert scalable_softmax(logits, scale).equal(wanted)
+
+
+@pytest.mark.parametrize("scale", [True, "1", None])
+def test_a_scale_that_is_not_a_number_is_named(scale):
+    with pytest.raises(ValueError, match="scale="):
+        scalable_softmax(torch.zeros(3), scale)

@@ -1,6 +1,7 @@
 """Byte-pair tokenizer: laws, two forms, references, files, bad input, exercises."""
 
 import json
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -24,6 +25,7 @@ from genai_lib.components.tokens.exercises import (
     check_tokens_of_run,
     longest_first,
 )
+from genai_lib.components.tokens.merging import apply_merges
 from genai_lib.components.tokens.stored import MERGES, load_tokenizer, train_tokenizer
 from genai_lib.components.tokens.translations import TRANSLATIONS
 from genai_lib.data import load_documentation
@@ -139,6 +141,57 @@ def test_merging_equals_a_replacement_in_a_string(ids):
     assert merge(ids, (0, 1), 9) == [int(digit) for digit in written]
 
 
+class Counted(dict):
+    """A table that counts how often it is asked."""
+
+    asked = 0
+
+    def get(self, key, default=None):
+        Counted.asked += 1
+        return super().get(key, default)
+
+    def __contains__(self, key):
+        Counted.asked += 1
+        return super().__contains__(key)
+
+
+@pytest.mark.parametrize("letters_used", ["a", "acgt"])
+def test_the_work_of_encoding_grows_with_the_letters_alone(letters_used):
+    generator = torch.Generator().manual_seed(0)
+    places = torch.randint(len(letters_used), (4_000,), generator=generator)
+    word = "".join(letters_used[place] for place in places).encode()
+    merges = learn_merges({word: 1}, 60)
+    ranks = Counted({pair: rank for rank, pair in enumerate(merges)})
+    Counted.asked = 0
+    apply_merges(word, ranks)
+    assert Counted.asked <= 8 * len(word)
+
+
+def calls_while(function):
+    """Count the calls of Python functions that one call makes."""
+    count = 0
+
+    def seen(frame, event, argument):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(seen)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_the_work_of_learning_does_not_depend_on_where_the_words_end():
+    generator = torch.Generator().manual_seed(0)
+    letters_drawn = torch.randint(4, (4_000,), generator=generator)
+    text = bytes((letters_drawn + 97).tolist())
+    whole = calls_while(lambda: learn_merges({text: 1}, 100))
+    parts = Counter(text[i : i + 40] for i in range(0, len(text), 40))
+    assert whole <= 1.5 * calls_while(lambda: learn_merges(parts, 100))
+
+
 @given(st.text("abcd", max_size=30), SMALL_WORDS)
 def test_encoding_is_applying_the_merges_one_after_the_other(word, words):
     merges = learn_merges(words, 8)
@@ -188,6 +241,18 @@ REFERENCE = reference(BOOK)
 @given(TEXT)
 def test_ids_are_those_of_tokenizers_given_the_same_merges(text):
     assert BOOK.encode(text) == REFERENCE.encode(text).ids
+
+
+def test_ids_of_unbroken_text_are_those_of_tokenizers():
+    generator = torch.Generator().manual_seed(0)
+    for letters_used in ("a", "ab", "acgt", "กขค", "é€"):
+        places = torch.randint(len(letters_used), (3_000,), generator=generator)
+        word = "".join(letters_used[place] for place in places)
+        tokenizer = BytePairTokenizer.train(word[:2_000], 256 + 8)
+        assert tokenizer.encode(word) == reference(tokenizer).encode(word).ids
+        assert list(tokenizer.merges) == learn_merges_loop(
+            {word[:2_000].encode(): 1}, 8
+        )
 
 
 @given(st.text("aab", max_size=60), SMALL_WORDS)

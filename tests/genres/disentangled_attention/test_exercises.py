@@ -36,6 +36,18 @@ def test_right_answers_pass():
     assert check_third_term(third_term)
 
 
+def in_place(key, position_query, reach):
+    scores = third_term(key, position_query, reach)
+    key.zero_(), position_query.zero_()
+    return scores
+
+
+def test_right_answers_in_another_style_pass():
+    assert check_third_term(in_place)
+    assert check_third_term(lambda *a: third_term(*a).double().numpy())
+    assert check_delta(lambda i, j, k: torch.tensor(delta(i, j, k)))
+
+
 @pytest.mark.parametrize(
     ("check", "function", "message"),
     [
@@ -44,6 +56,8 @@ def test_right_answers_pass():
         (check_delta, lambda i, j, k: delta(j, i, k), r"this is δ\(1, 0\)"),
         (check_delta, lambda i, j, k: i - j + k, "rows are from 0 to"),
         (check_delta, lambda i, j, k: 0, "not 0"),
+        (check_delta, lambda i, j, k: str(delta(i, j, k)), "a whole number"),
+        (check_third_term, lambda k, q, r: third_term(k, q, r).clamp(-50, 50), "entry"),
         (check_third_term, lambda k, q, r: None, "not filled in"),
         (check_third_term, lambda k, q, r: k, "shape"),
         (check_third_term, lambda k, q, r: third_term(k, q, r).T, "changed places"),

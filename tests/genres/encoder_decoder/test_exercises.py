@@ -38,6 +38,37 @@ def test_soft_labels_without_pads_are_right():
     assert check_smoothed_loss(smoothed)
 
 
+def marked_in_place(logits, target, smoothing):
+    target[target == 0] = -100
+    return functional.cross_entropy(
+        logits.transpose(1, 2), target, ignore_index=-100, label_smoothing=smoothing
+    )
+
+
+def by_soft_labels(logits, target, smoothing):
+    size = logits.shape[-1]
+    label = functional.one_hot(target, size) * (1 - smoothing) + smoothing / size
+    losses = -(label * logits.double().log_softmax(-1)).sum(-1)
+    return float(losses[target > 0].mean())
+
+
+@pytest.mark.parametrize("answer", [marked_in_place, by_soft_labels])
+def test_losses_in_another_style_are_right(answer):
+    assert check_smoothed_loss(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda a, b, s: smoothed(a, b, min(s, 0.3)),
+        lambda a, b, s: smoothed(a[:3, :5], b, s).clamp(max=50),
+        lambda a, b, s: -(a.exp() / a.exp().sum(-1, keepdim=True)).log().mean() + s,
+    ],
+)
+def test_losses_that_are_right_for_small_numbers_alone_are_wrong(answer):
+    assert not check_smoothed_loss(answer)
+
+
 def torch_loss(logits, target, smoothing, **options):
     rows, labels = logits.flatten(0, 1), target.flatten()
     options = {"ignore_index": 0, "label_smoothing": smoothing} | options

@@ -19,6 +19,65 @@ def test_hidden_spans_are_right():
     assert check_mask_spans(spans)
 
 
+def by_loops(tokens, starts, length, mask_token):
+    inputs, targets = tokens.tolist(), [[-100] * len(row) for row in tokens]
+    for row, start in enumerate(starts.tolist()):
+        for place in range(start, min(start + length, tokens.shape[1])):
+            inputs[row][place] = mask_token
+            targets[row][place] = int(tokens[row, place])
+    return inputs, targets
+
+
+def by_where(tokens, starts, length, mask_token):
+    tokens.add_(0)  # its own to change, as long as it gives the tokens back
+    place = torch.arange(tokens.shape[1])[None]
+    hidden = (place >= starts[:, None]) & (place < (starts + length)[:, None])
+    return (
+        torch.where(hidden, mask_token, tokens).int(),
+        torch.where(hidden, tokens, -100).double(),
+    )
+
+
+@pytest.mark.parametrize("answer", [by_loops, by_where])
+def test_hidden_spans_in_another_style_are_right(answer):
+    assert check_mask_spans(answer)
+
+
+def length_of_two(tokens, starts, length, mask_token):
+    return spans(tokens, starts, 2, mask_token)
+
+
+def mask_of_nine(tokens, starts, length, mask_token):
+    return spans(tokens, starts, length, 9)
+
+
+def wraps_round(tokens, starts, length, mask_token):
+    places = (torch.arange(tokens.shape[1]) - starts[:, None]) % tokens.shape[1]
+    hidden = places < length
+    return tokens.masked_fill(hidden, mask_token), tokens.masked_fill(~hidden, -100)
+
+
+def stays_inside(tokens, starts, length, mask_token):
+    starts = starts.clamp(max=tokens.shape[1] - length)
+    return spans(tokens, starts, length, mask_token)
+
+
+def first_rows_only(tokens, starts, length, mask_token):
+    inputs, targets = tokens.clone(), torch.full_like(tokens, -100)
+    for row in range(min(2, len(tokens))):
+        part = slice(starts[row], starts[row] + length)
+        inputs[row, part], targets[row, part] = mask_token, tokens[row, part]
+    return inputs, targets
+
+
+@pytest.mark.parametrize(
+    "answer", [length_of_two, mask_of_nine, wraps_round, stays_inside, first_rows_only]
+)
+def test_spans_that_are_right_in_one_case_alone_are_wrong(answer):
+    verdict = check_mask_spans(answer)
+    assert not verdict and "should be masked" in verdict.message
+
+
 def in_place(tokens, starts, length, mask_token):
     inputs, targets = spans(tokens, starts, length, mask_token)
     tokens.copy_(inputs)

@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+import torch
 
 from genai_lib.genres.gato.exercises import check_number_token, check_time_step
 
@@ -77,3 +79,59 @@ def test_the_order_of_the_paper_is_right():
 def test_other_time_steps_are_named(answer, message):
     verdict = check_time_step(answer)
     assert not verdict and message in verdict.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda v, n: n if v == 0 else number_token(v, n),
+        lambda v, n: number_token(v, n, lambda s, v: s * v / abs(v)),
+        lambda v, n: number_token(v, n) if abs(v) < 200 else n + 1023 * (v > 0) + 1,
+    ],
+)
+def test_zero_and_the_ends_are_asked_for(answer):
+    assert not check_number_token(answer)
+
+
+def numpy_token(value, text_size):
+    squeezed = np.sign(value) * np.log1p(100 * np.abs(value)) / np.log1p(25600)
+    return text_size + np.clip(np.floor((squeezed + 1) * 512), 0, 1023).astype(int)
+
+
+def tensor_token(value, text_size):
+    x = torch.tensor(value, dtype=torch.float64)
+    squeezed = x.sign() * (100 * x.abs() + 1).log() / math.log(25601)
+    return ((squeezed + 1) / 2 * 1024).long().clamp(max=1023) + text_size
+
+
+@pytest.mark.parametrize("answer", [numpy_token, tensor_token])
+def test_tokens_in_another_style_are_right(answer):
+    assert check_number_token(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda s, d, b: ([7, 8, 5, 6, 9, 1, 3, 2], [False] * 5 + [True] * 3),
+        lambda s, d, b: time_step(s, d, 9),
+        changed(learned=lambda m: ["yes" if mark else "" for mark in m]),
+        changed(learned=lambda m: [2 * mark for mark in m]),
+        changed(learned=lambda m: [i > 4 for i in range(len(m))]),
+        lambda s, d, b: time_step({n: sorted(t) for n, t in s.items()}, d, b),
+    ],
+)
+def test_a_step_that_is_right_in_one_case_alone_is_wrong(answer):
+    assert not check_time_step(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        changed(learned=lambda m: torch.tensor(m)),
+        changed(learned=lambda m: np.array(m)),
+        changed(learned=lambda m: [int(mark) for mark in m]),
+        changed(learned=tuple),
+    ],
+)
+def test_marks_come_in_any_form(answer):
+    assert check_time_step(answer)

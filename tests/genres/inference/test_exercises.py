@@ -84,6 +84,20 @@ def underflowing_vote(answers, log_likelihoods):
     return max(sums, key=sums.get)
 
 
+def subtracts_the_smallest(answers, log_likelihoods):
+    smallest, sums = min(log_likelihoods), defaultdict(float)
+    for answer, log in zip(answers, log_likelihoods, strict=True):
+        sums[answer] += math.exp(log - smallest)
+    return max(sums, key=sums.get)
+
+
+def counts_each_answer_once(answers, log_likelihoods):
+    best = {}
+    for answer, log in zip(answers, log_likelihoods, strict=True):
+        best[answer] = max(log, best.get(answer, -math.inf))
+    return max(best, key=best.get)
+
+
 CASES = [
     (check_tokens_kept, tokens_kept, "right"),
     (check_tokens_kept, drops_the_crossing_token, "crosses p is kept"),
@@ -100,6 +114,17 @@ CASES = [
     (check_weighted_vote, plain_vote, "count by their probability"),
     (check_weighted_vote, likeliest, "add probabilities"),
     (check_weighted_vote, underflowing_vote, "subtract the largest"),
+    (check_weighted_vote, subtracts_the_smallest, "OverflowError"),
+    (check_weighted_vote, counts_each_answer_once, "add probabilities"),
+    (check_weighted_vote, lambda a, logs: a[0], "add probabilities"),
+    (check_best_ahead, lambda a, c: best_ahead(a, max(c, 0.1)), "guesses bring"),
+    (check_best_ahead, lambda a, c: max(1, best_ahead(a, c)), "guesses bring"),
+    (check_tokens_kept, lambda p, top_p, m: tokens_kept(p, 0.97, m), "leave"),
+    (
+        check_tokens_kept,
+        lambda p, top_p, m: tokens_kept(p, top_p, min(m, 0.3)),
+        "leave",
+    ),
 ]
 
 

@@ -279,8 +279,7 @@ def theirs(reference, prompt, count, **options):
             prompt,
             attention_mask=torch.ones_like(prompt),
             max_new_tokens=count,
-            pad_token_id=0,
-            **options,
+            **({"pad_token_id": 0} | options),
         )
     return tokens[:, prompt.shape[1] :]
 
