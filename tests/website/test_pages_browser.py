@@ -87,7 +87,9 @@ def pressed(page, figure):
 
 
 def dragged(page, figure):
-    """Yield the numbers where the mouse has left the first slider."""
+    """Yield the numbers where the mouse has left the first slider, from the start."""
+    figure.query_selector("button.genai-live-reset").click()
+    settle(page)
     for slider in sliders_of(figure)[:1]:
         before = slider.input_value(), slider.get_attribute("aria-valuetext")
         drag(page, slider, 0.5, 0.83)
