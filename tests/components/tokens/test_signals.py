@@ -12,8 +12,10 @@ from transformers import VivitConfig, audio_utils
 from transformers.models.vivit.modeling_vivit import VivitTubeletEmbeddings
 
 from genai_lib.components.tokens import (
+    inverse_mu_law,
     log_mel,
     mel_filters,
+    mu_law,
     mu_law_decode,
     mu_law_encode,
     patchify,
@@ -153,6 +155,19 @@ def test_codes_keep_the_order_and_the_ends():
 def test_half_precision_sound_has_the_codes_of_its_values():
     sound = torch.linspace(-1, 1, 99).half()
     assert mu_law_encode(sound).equal(mu_law_encode(sound.float()))
+
+
+@pytest.mark.parametrize(("mu", "largest"), [(255, 1), (100, 256), (7, 0.5)])
+def test_the_law_is_its_formula_and_comes_back(mu, largest):
+    x = largest * torch.linspace(-1, 1, 101, dtype=torch.float64)
+    squeezed = mu_law(x, mu, largest)
+    formula = [
+        math.copysign(math.log(1 + mu * abs(v)) / math.log(1 + mu * largest), v)
+        for v in x.tolist()
+    ]
+    assert torch.allclose(squeezed, torch.tensor(formula, dtype=torch.float64))
+    assert (squeezed.abs() <= 1).all()
+    assert torch.allclose(inverse_mu_law(squeezed, mu, largest), x)
 
 
 def test_silence_is_almost_silent():

@@ -12,6 +12,7 @@ from genai_lib.genres.decoder_only import ModelCache
 from genai_lib.genres.inference import (
     accept,
     beam_search,
+    best_continuations,
     generate,
     log_likelihood,
     speculative_decode,
@@ -95,6 +96,25 @@ def test_one_beam_is_greedy_and_all_beams_are_the_best_text():
     order = scores.argsort(descending=True)
     assert torch.stack([beam.tokens for beam in every]).equal(texts[order])
     assert every[0].score == pytest.approx(scores.max().item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 3, 99])
+def test_the_best_continuations_are_the_best_of_all(count):
+    scores = torch.tensor([[-1.0, -2.0], [-0.5, -math.inf]])
+    logits = torch.randn(4, 3)
+    totals, rows, tokens = best_continuations(scores, logits, count)
+    logs = logits.log_softmax(-1).view(2, 2, 3)
+    for text in range(2):
+        every = [
+            (scores[text, k].item() + logs[text, k, v].item(), k, v)
+            for k in range(2)
+            for v in range(3)
+        ]
+        wanted = sorted(every, key=lambda way: -way[0])[:count]
+        assert totals[text].tolist() == pytest.approx([way[0] for way in wanted])
+        counted = min(count, 3) if text else min(count, 6)
+        found = list(zip(rows[text].tolist(), tokens[text].tolist(), strict=True))
+        assert found[:counted] == [way[1:] for way in wanted][:counted]
 
 
 @pytest.mark.parametrize(
