@@ -1,5 +1,9 @@
 """Checks of arguments that the whole library shares: each error names the argument."""
 
+import math
+from collections.abc import Iterable
+from numbers import Real
+
 import torch
 from torch import Tensor
 
@@ -20,7 +24,7 @@ def check_floating(name: str, value: object) -> None:
 def check_positive(**sizes: object) -> None:
     """Raise ValueError unless each size is a whole number above 0."""
     for name, value in sizes.items():
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name}={describe(value)} must be a whole number above 0")
 
 
@@ -41,6 +45,27 @@ def check_one_per_row(name: str, value: Tensor, rows: Tensor, dim: int) -> None:
             f"{name} of shape {tuple(value.shape)} must broadcast to shape "
             f"{tuple(rows.shape)} with size 1 at dim={dim}"
         )
+
+
+def check_above_zero(**numbers: object) -> None:
+    """Raise ValueError unless each is a finite number above 0."""
+    for name, value in numbers.items():
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        if not real or not 0 < value < math.inf:
+            raise ValueError(f"{name}={value!r} must be above 0, and finite")
+
+
+def check_flags(**flags: object) -> None:
+    """Raise ValueError unless each is True or False."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}={value!r} must be True or False")
+
+
+def check_option(name: str, value: object, options: Iterable[str]) -> None:
+    """Raise ValueError unless `value` is one of the names that are offered."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(options)}")
 
 
 def check_labels(name: str, rows: object, labels: object) -> None:

@@ -196,7 +196,7 @@ def folder(tmp_path):
         ({"rope_theta": 1e4}, "rope_theta=10000.0: this option is not known"),
         ({"n_embd": "12"}, "n_embd='12': a whole number"),
         ({"n_head": 0}, "n_head=0"),
-        ({"n_head": 5}, "width=12 must be a multiple of heads=5"),
+        ({"n_head": 5}, "json: n_embd=12 must be a multiple of n_head=5"),
         ({"n_layer": True}, "n_layer=True"),
         ({"n_layer": "dropped"}, "no field 'n_layer'"),
         ({"layer_norm_epsilon": -1}, "layer_norm_epsilon=-1"),

@@ -270,7 +270,8 @@ def folder(tmp_path):
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings='yes'"),
         ({"pad_token_id": -1}, "pad_token_id=-1"),
         ({"eos_token_id": [1, 2]}, r"eos_token_id=\[1, 2\]: one token"),
-        ({"decoder_start_token_id": 31}, "start_token=31 must be from 0"),
+        ({"decoder_start_token_id": 31}, "json: decoder_start_token_id=31 must be"),
+        ({"eos_token_id": 99}, "json: eos_token_id=99 must be from 0"),
         # What contradicts the tensors or itself.
         ({"num_layers": 3}, "no tensor 'encoder.block.2"),
         ({"num_decoder_layers": 3}, "no tensor 'decoder.block.2"),
@@ -280,7 +281,7 @@ def folder(tmp_path):
         ({"d_kv": 5}, r"'encoder.block.0.*shape \(12, 12\).*\(15, 12\)"),
         ({"d_ff": 21}, r"wi.weight' has shape \(20, 12\)"),
         ({"relative_attention_num_buckets": 16}, "relative_attention_bias.weight' has"),
-        ({"relative_attention_max_distance": 1}, "max_distance=1 must be above"),
+        ({"relative_attention_max_distance": 1}, "_max_distance=1 must be above"),
         (
             {"feed_forward_proj": "gated-relu", "is_gated_act": True},
             "no tensor .*wi_1.weight",
