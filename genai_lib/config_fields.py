@@ -21,8 +21,8 @@ NOTES = frozenset(
     gradient_checkpointing id2label keys_to_ignore_at_inference label2id language
     languages library_name license model_type num_labels optimum_version output_past
     pipeline_tag prefix problem_type return_dict tags task_specific_params
-    tf_legacy_loss tokenizer_class torch_dtype torchscript unsloth_fixed use_bfloat16
-    use_return_dict xla_device""".split()
+    tf_legacy_loss tokenizer_class torch_dtype torchscript transformers_version
+    unsloth_fixed use_bfloat16 use_return_dict xla_device""".split()
 )
 # How texts are generated: GenerationConfig of transformers, and its older names.
 GENERATION = frozenset(

@@ -280,7 +280,9 @@ FREQUENCIES = rotary_frequencies(8).double()
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-@pytest.mark.parametrize(("buckets", "most"), [(32, 128), (8, 10), (16, 64), (7, 9), (6, 20)])
+@pytest.mark.parametrize(
+    ("buckets", "most"), [(32, 128), (8, 10), (16, 64), (7, 9), (6, 20)]
+)
 def test_equals_the_buckets_of_t5(bidirectional, buckets, most):
     t5 = pytest.importorskip("transformers.models.t5.modeling_t5")
     offset = torch.arange(-300, 301).view(1, -1)

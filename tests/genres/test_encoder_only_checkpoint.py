@@ -1,7 +1,5 @@
 """BERT reads what transformers writes, is read by it, and refuses what is broken."""
 
-import shutil
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -373,65 +371,3 @@ def test_a_file_without_its_head_is_an_error(folder):
     )
     with pytest.raises(ValueError, match="no tensor 'cls.predictions.transform"):
         Bert.from_pretrained(folder)
-
-
-@pytest.mark.usefixtures("nothing_made")
-def test_broken_files_are_one_clear_error(folder):
-    weights, config = folder / "model.safetensors", folder / "config.json"
-    whole = weights.read_bytes()
-    for length in (0, 5, 200, len(whole) - 1):
-        weights.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="no whole safetensors file"):
-            Bert.from_pretrained(folder)
-    weights.unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(ValueError, match="pickle files are not read.*pytorch_model"):
-        Bert.from_pretrained(folder)
-    for text, message in (
-        ('{"model_type": "bert",', "is no JSON"),
-        ("[]", "must hold one JSON object"),
-    ):
-        config.write_text(text)
-        with pytest.raises(ValueError, match=f"config.json {message}"):
-            Bert.from_pretrained(folder)
-    config.unlink()
-    with pytest.raises(ValueError, match="config.json: there is no such file"):
-        Bert.from_pretrained(folder)
-
-
-def test_a_local_folder_needs_no_network(folder, monkeypatch):
-    def refuse(*arguments, **options):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", refuse)
-    monkeypatch.setattr("socket.socket.connect", refuse)
-    Bert.from_pretrained(folder)
-    monkeypatch.chdir(folder.parent)
-    Bert.from_pretrained(folder.name)
-
-
-def test_a_hub_name_is_fetched_without_pickle(folder, monkeypatch, tmp_path_factory):
-    target = tmp_path_factory.mktemp("hub")
-    asked = []
-
-    def fetch(name, allow_patterns, ignore_patterns):
-        asked.append((name, allow_patterns))
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-        return str(target)
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", fetch)
-    assert Bert.from_pretrained("somebody/some-model").config.width == 12
-    ((name, patterns),) = asked
-    assert name == "somebody/some-model"
-    assert all(p.endswith((".json", ".safetensors")) for p in patterns)
-
-
-def test_names_that_lead_nowhere_are_one_clear_error(tmp_path, monkeypatch):
-    def fail(*arguments, **options):
-        raise OSError("no route")
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", fail)
-    with pytest.raises(ValueError, match="there is no such folder$"):
-        Bert.from_pretrained(tmp_path / "none")
-    with pytest.raises(ValueError, match="name='bert-base-uncased': .* be fetched"):
-        Bert.from_pretrained("bert-base-uncased")

@@ -134,7 +134,7 @@ class Deberta(Pretrained):
 
         The parameters are those of `forward`.
         """
-        self._check(tokens, mask)
+        self._check(tokens, mask, positions)
         if positions is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.embedding(tokens)  # (B, T, D)
@@ -197,8 +197,17 @@ class Deberta(Pretrained):
             if isinstance(module, nn.Linear | nn.Conv1d):
                 nn.init.zeros_(module.bias)
 
-    def _check(self, tokens: Tensor, mask: Tensor | None) -> None:
+    def _check(self, tokens, mask, positions) -> None:
         check_numbers("tokens", tokens, self.config.vocab_size)
+        length = tokens.shape[1]
+        if positions is not None and (
+            getattr(positions, "dtype", None) not in (torch.int64, torch.int32)
+            or positions.shape != (length,)
+        ):
+            raise ValueError(
+                f"positions={describe(positions)} must be {length} whole numbers, as a "
+                "tensor"
+            )
         if mask is not None and (
             getattr(mask, "dtype", None) != torch.bool or mask.shape != tokens.shape
         ):
