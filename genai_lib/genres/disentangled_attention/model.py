@@ -37,7 +37,8 @@ class Deberta(Pretrained):
     """Guess hidden tokens from both sides [1].
 
     With `absolute="decoder"` the last block is the mask decoder: it runs twice, asked
-    by queries that know their absolute position.
+    by queries that know their absolute position. `from_pretrained` reads versions 2 and
+    3.
 
     Parameters
     ----------

@@ -35,6 +35,9 @@ from genai_lib.pretrained import Pretrained
 class Bert(Pretrained):
     """Read a whole text at once, and say which token belongs where [1].
 
+    `from_pretrained` gives it a head and a pooler if the files hold them. The head that
+    predicts the next sentence is left out.
+
     Parameters
     ----------
     config : BertConfig
