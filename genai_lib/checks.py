@@ -170,6 +170,27 @@ def check_one_per_row(name: str, value: Tensor, rows: Tensor, dim: int) -> None:
         )
 
 
+def check_above_zero(**numbers: object) -> None:
+    """Raise ValueError unless each is a finite number above 0, see `as_real`."""
+    for name, value in numbers.items():
+        real = as_real(value)
+        if real is None or not 0 < real < math.inf:
+            raise ValueError(f"{name}={value!r} must be above 0, and finite")
+
+
+def check_flags(**flags: object) -> None:
+    """Raise ValueError unless each is True or False."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}={value!r} must be True or False")
+
+
+def check_option(name: str, value: object, options: Iterable[str]) -> None:
+    """Raise ValueError unless `value` is one of the names that are offered."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(options)}")
+
+
 def check_labels(name: str, rows: object, labels: object) -> None:
     """Raise ValueError unless `rows` is (N, K) and `labels` N integers below K."""
     check_floating(name, rows)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_model
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from genai_lib.pretrained import read_safetensors
+from genai_lib.files import read_safetensors, without_copies, write_safetensors
 
 REPORTS = 5
 
@@ -123,8 +122,9 @@ def fit(
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Write the weights as a safetensors file."""
-    save_model(model, str(path))
+    """Write the weights as a safetensors file; one that is shared is written once."""
+    kept, dropped = without_copies(model.state_dict())
+    write_safetensors(path, kept, dropped)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
@@ -133,7 +133,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     Raises
     ------
     ValueError
-        If the file is missing, no safetensors file, or holds other names or shapes.
+        If the file is missing, not a safetensors file, or holds other names or shapes,
+        or NaN or infinity for a parameter.
     """
     stored = read_safetensors(path)
     wanted = model.state_dict()
@@ -147,6 +148,11 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
             raise ValueError(
                 f"path={str(path)!r}: weight {name!r} of shape {tuple(tensor.shape)} "
                 f"is wanted, the file has {found}"
+            )
+    for name, _ in model.named_parameters():
+        if name in stored and not stored[name].isfinite().all():
+            raise ValueError(
+                f"path={str(path)!r}: weight {name!r} holds NaN or infinity"
             )
     extra = sorted(stored.keys() - wanted.keys())
     if extra:

@@ -5,11 +5,14 @@ Tests    tests/components/attention
 """
 
 from genai_lib.components.attention.block import (
+    ACTIVATIONS,
+    GELU_TANH,
     FeedForward,
     GatedFeedForward,
     PostNormBlock,
     RMSNorm,
     TransformerBlock,
+    quick_gelu,
 )
 from genai_lib.components.attention.dot_product import (
     Normalizer,
@@ -29,6 +32,8 @@ from genai_lib.components.attention.text_model import (
 from genai_lib.components.attention.watching import watch_weights
 
 __all__ = [
+    "ACTIVATIONS",
+    "GELU_TANH",
     "FeedForward",
     "GatedFeedForward",
     "KeyValueCache",
@@ -46,5 +51,6 @@ __all__ = [
     "bits_per_token",
     "causal_mask",
     "next_token_loss",
+    "quick_gelu",
     "watch_weights",
 ]

@@ -13,9 +13,12 @@ References
     [3] Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019,
         arXiv:1910.07467
     [4] Shazeer, "GLU Variants Improve Transformer", 2020, arXiv:2002.05202
+    [5] Hendrycks and Gimpel, "Gaussian Error Linear Units (GELUs)", 2016,
+        arXiv:1606.08415
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +29,29 @@ from genai_lib.components.attention.heads import MultiHeadAttention
 from genai_lib.components.attention.memory import KeyValueCache, Memory
 
 Activation = Callable[[Tensor], Tensor]
+# The approximation of GELU that GPT-2 has.
+GELU_TANH = partial(functional.gelu, approximate="tanh")
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """Compute x · sigmoid(1.702 x), the coarser approximation of GELU [5, §2]."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "gelu_new": GELU_TANH,
+    "gelu_pytorch_tanh": GELU_TANH,
+    "gelu_python_tanh": GELU_TANH,
+    "gelu_fast": GELU_TANH,
+    "gelu_accurate": GELU_TANH,
+    "gelu": functional.gelu,
+    "gelu_python": functional.gelu,
+    "quick_gelu": quick_gelu,
+    "relu": functional.relu,
+    "silu": functional.silu,
+    "swish": functional.silu,
+}
+"""Named as in the files of Hugging Face, where some have several names."""
 
 
 class RMSNorm(nn.Module):

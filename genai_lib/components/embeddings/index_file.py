@@ -9,13 +9,13 @@ keeps a checksum over both.
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+
+from genai_lib.files import write_safetensors
 
 SPACES = {"cosine": "cosine", "euclidean": "l2"}
 FORMAT = "genai-lib vector index 1"
@@ -27,11 +27,7 @@ def write(path: Path, about: dict, graph: np.ndarray) -> None:
     about = {"format": FORMAT} | about
     # One entry, because safetensors shuffles several: equal indices, equal files.
     header = {"about": json.dumps(about | {"sha256": _digest(about, graph)})}
-    # In the same folder, because a file can be moved at once only within one disk.
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        whole = Path(folder, "index")
-        save_file({"graph": graph}, str(whole), metadata=header)
-        os.replace(whole, path)
+    write_safetensors(path, {"graph": torch.from_numpy(graph)}, header)
 
 
 def _digest(about: dict, graph: np.ndarray) -> str:

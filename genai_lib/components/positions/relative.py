@@ -37,6 +37,8 @@ def t5_bucket(
         Whether half of the buckets is for keys that come later. Otherwise all of
         these share bucket 0 with the query's own position.
     buckets : int, default=32
+        At least 4, or 2 for one direction. With another number than a multiple of
+        these some stay empty, as in T5.
     max_distance : int, default=128
         From here on all distances share the last bucket.
 
@@ -67,8 +69,8 @@ def _check_buckets(offset, bidirectional, buckets, max_distance) -> None:
         raise ValueError(f"offset={describe(offset)} must hold whole numbers")
     check_positive(buckets=buckets, max_distance=max_distance)
     least = 4 if bidirectional else 2
-    if buckets < least or buckets % least:
-        raise ValueError(f"buckets={buckets} must be a multiple of {least}")
+    if buckets < least:
+        raise ValueError(f"buckets={buckets} must be at least {least}")
     exact = buckets // least
     if max_distance <= exact:
         raise ValueError(

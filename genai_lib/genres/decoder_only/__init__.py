@@ -4,8 +4,9 @@ Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
 """
 
+from genai_lib.components.attention import ACTIVATIONS
 from genai_lib.genres.decoder_only.cache import ModelCache
-from genai_lib.genres.decoder_only.config import ACTIVATIONS, GPTConfig
+from genai_lib.genres.decoder_only.config import GPTConfig, StackConfig
 from genai_lib.genres.decoder_only.measure import cross_entropy_bits, text_bits
 from genai_lib.genres.decoder_only.model import GPT
 from genai_lib.genres.decoder_only.ngram import KneserNey
@@ -19,6 +20,7 @@ __all__ = [
     "KneserNey",
     "ModelCache",
     "PowerLaw",
+    "StackConfig",
     "cross_entropy_bits",
     "known_bits",
     "prefix_scores",

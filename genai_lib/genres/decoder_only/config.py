@@ -1,4 +1,4 @@
-"""The sizes of a GPT, and how many parameters they make.
+"""The sizes of a stack of blocks, those of a GPT, and how many parameters they make.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -8,35 +8,34 @@ Letters used in this file
     F  width of the hidden layer in a feed-forward network
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
-from torch import Tensor
-from torch.nn import functional
+from genai_lib.checks import (
+    check_above_zero,
+    check_flags,
+    check_option,
+    check_positive,
+)
+from genai_lib.components.attention import ACTIVATIONS
+from genai_lib.config_fields import Fields
 
-from genai_lib.checks import check_positive
-
-# Named as in the files of Hugging Face; GPT-2 has the approximation by tanh.
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu_new": partial(functional.gelu, approximate="tanh"),
-    "gelu_pytorch_tanh": partial(functional.gelu, approximate="tanh"),
-    "gelu": functional.gelu,
-    "relu": functional.relu,
-    "silu": functional.silu,
-}
+SIZES = ("vocab_size", "context", "width", "heads", "layers", "hidden")
 
 
 @dataclass(frozen=True)
-class GPTConfig:
-    """The sizes of a GPT; the defaults train on one core within a minute.
+class StackConfig:
+    """The sizes of a model that is one stack of blocks.
+
+    The defaults train on one core within a minute.
 
     Attributes
     ----------
     vocab_size : int
         V.
     context : int, default=64
-        C, for how many positions a vector is learned.
+        C, for how many positions a vector is learned, where there are any.
     width : int, default=64
         D, a multiple of `heads`.
     heads : int, default=4
@@ -44,9 +43,9 @@ class GPTConfig:
         L, the number of blocks.
     hidden : int, default=4 * width
         F. It is filled in when it is None.
-    activation : str, default="gelu_new"
+    activation : str
         One of `ACTIVATIONS`.
-    epsilon : float, default=1e-5
+    epsilon : float
         Added to the variance in each LayerNorm.
     tied : bool, default=True
         Whether the scores of the tokens are products with their own embeddings.
@@ -56,11 +55,8 @@ class GPTConfig:
     Raises
     ------
     ValueError
-        If a size is no whole number above 0, `width` no multiple of `heads`, or
-        `activation`, `epsilon` or `deviation` is not possible.
-
-    >>> GPTConfig.gpt2().parameters
-    124439808
+        If a size is not a whole number above 0, `width` not a multiple of `heads`, or
+        another value is not possible.
     """
 
     vocab_size: int
@@ -69,26 +65,65 @@ class GPTConfig:
     heads: int = 4
     layers: int = 2
     hidden: int | None = None
-    activation: str = "gelu_new"
+    activation: str = "gelu"
     epsilon: float = 1e-5
     tied: bool = True
     deviation: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.hidden is None and isinstance(self.width, int):
+        check_positive(width=self.width)
+        if self.hidden is None:
             object.__setattr__(self, "hidden", 4 * self.width)
-        names = ("vocab_size", "context", "width", "heads", "layers", "hidden")
-        check_positive(**{name: getattr(self, name) for name in names})
+        check_positive(**{name: getattr(self, name) for name in SIZES})
         if self.width % self.heads:
             raise ValueError(
                 f"width={self.width} must be a multiple of heads={self.heads}"
             )
-        if self.activation not in ACTIVATIONS:
-            options = ", ".join(ACTIVATIONS)
-            raise ValueError(f"activation={self.activation!r} must be one of {options}")
-        for name in ("epsilon", "deviation"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be above 0")
+        check_option("activation", self.activation, ACTIVATIONS)
+        check_above_zero(epsilon=self.epsilon, deviation=self.deviation)
+        check_flags(tied=self.tied)
+
+    @classmethod
+    def read(cls, fields: Fields, names: Mapping[str, str]) -> dict[str, Any]:
+        """Read what all stacks have from a config.json.
+
+        Parameters
+        ----------
+        fields : Fields
+        names : mapping from the names of attributes to those of fields
+            Sizes must be in the file. For the other attributes the defaults of this
+            class are those of the format.
+        """
+        fields.called |= names
+        sizes = {name: fields.number(names[name]) for name in SIZES if name != "hidden"}
+        return sizes | {
+            "activation": fields.choice(
+                names["activation"], ACTIVATIONS, cls.activation
+            ),
+            "epsilon": fields.fraction(names["epsilon"], cls.epsilon),
+            "tied": fields.choice(names["tied"], [True, False], cls.tied),
+            "deviation": fields.fraction(names["deviation"], cls.deviation),
+        }
+
+    def write(self, names: Mapping[str, str]) -> dict[str, Any]:
+        """Return the fields of a config.json under the names that `read` takes."""
+        return {theirs: getattr(self, ours) for ours, theirs in names.items()}
+
+
+@dataclass(frozen=True)
+class GPTConfig(StackConfig):
+    """The sizes of a GPT, as in `StackConfig`.
+
+    Attributes
+    ----------
+    activation : str, default="gelu_new"
+    epsilon : float, default=1e-5
+
+    >>> GPTConfig.gpt2().parameters
+    124439808
+    """
+
+    activation: str = "gelu_new"
 
     @classmethod
     def gpt2(cls) -> "GPTConfig":

@@ -15,7 +15,6 @@ References
 """
 
 import math
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -32,11 +31,12 @@ from genai_lib.components.attention import (
 from genai_lib.components.positions import LearnedPositions
 from genai_lib.components.softmax import softmax
 from genai_lib.genres.decoder_only.cache import ModelCache
-from genai_lib.genres.decoder_only.checkpoint import load, save
+from genai_lib.genres.decoder_only.checkpoint import GPT2
 from genai_lib.genres.decoder_only.config import ACTIVATIONS, GPTConfig
+from genai_lib.pretrained import Pretrained
 
 
-class GPT(nn.Module):
+class GPT(Pretrained):
     """Predict every next token from those before it [1, 2].
 
     Parameters
@@ -47,6 +47,8 @@ class GPT(nn.Module):
     scheme : PositionScheme, default=LearnedPositions(context, width)
         How positions enter. Only the default limits the length of a sequence.
     """
+
+    format = GPT2
 
     def __init__(
         self,
@@ -137,45 +139,11 @@ class GPT(nn.Module):
         """Make an empty cache for this model."""
         return ModelCache(len(self.blocks))
 
-    @classmethod
-    def from_pretrained(cls, name: str | Path) -> "GPT":
-        """Load a GPT-2 from a local folder, or by its hub name such as "gpt2".
-
-        Parameters
-        ----------
-        name : str or Path
-            A folder with config.json and safetensors files is read without a network.
-
-        Returns
-        -------
-        GPT
-            With 32-bit floats, whatever the files hold.
-
-        Raises
-        ------
-        ValueError
-            If config.json has an option that this class does not, or the files lack a
-            tensor, have one too many, or one of a wrong shape.
-        """
-        config, weights = load(name)
-        with torch.device("meta"):
-            model = cls(config)
-        model.load_state_dict(weights, assign=True)
-        model.tie()
-        return model.eval()
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors as GPT-2 has them.
-
-        Raises
-        ------
-        ValueError
-            If the model has a normaliser or positions that GPT-2 has not.
-        """
+    def check_fits(self) -> None:
+        """Raise ValueError for what a GPT-2 file has no place for."""
         normalizers = {block.attention.normalize for block in self.blocks}
         if self.longest is None or normalizers != {softmax}:
             raise ValueError("only softmax and learned positions fit a GPT-2 file")
-        save(self.config, self.state_dict(), folder)
 
     def tie(self) -> None:
         """Let the scores use the weights of the embedding [3], if so configured."""

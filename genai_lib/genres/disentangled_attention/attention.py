@@ -217,6 +217,6 @@ class PrintedDebertaAttention(DebertaAttention):
 
 def check_terms(terms: Sequence[str]) -> None:
     """Raise ValueError unless these are some of `TERMS`, each once."""
-    unknown = isinstance(terms, str) or set(terms) - set(TERMS)
-    if unknown or not terms or len(set(terms)) != len(terms):
+    listed = isinstance(terms, list | tuple) and all(term in TERMS for term in terms)
+    if not listed or not terms or len(set(terms)) != len(terms):
         raise ValueError(f"terms={terms!r} must be some of {TERMS}, each once")

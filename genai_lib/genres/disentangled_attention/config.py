@@ -10,32 +10,25 @@ Letters used in this file
 
 from dataclasses import dataclass
 
-from genai_lib.checks import check_positive
-from genai_lib.genres.decoder_only import ACTIVATIONS
+import torch
+
+from genai_lib.checks import check_flags, check_option, check_positive
+from genai_lib.genres.decoder_only import StackConfig
 from genai_lib.genres.disentangled_attention.attention import TERMS, check_terms
+from genai_lib.genres.disentangled_attention.buckets import log_bucket
 from genai_lib.genres.disentangled_attention.convolution import CONVOLVED, check_size
 
 ABSOLUTE = ("none", "input", "decoder")
-OPTIONS = {"activation": ACTIVATIONS, "absolute": ABSOLUTE, "convolved": CONVOLVED}
 
 
 @dataclass(frozen=True)
-class DebertaConfig:
-    """The sizes of a DeBERTa; the defaults train on one core within a minute.
+class DebertaConfig(StackConfig):
+    """The sizes of a DeBERTa, as in `StackConfig`, and what it knows of positions.
 
     Attributes
     ----------
-    vocab_size : int
-        V.
-    context : int, default=64
-        For how many absolute positions a vector is learned, where there are any.
-    width : int, default=64
-        D, a multiple of `heads`.
-    heads : int, default=4
-    layers : int, default=2
-        L, the number of blocks.
-    hidden : int, default=4 * width
-        F. It is filled in when it is None.
+    activation : str, default="gelu"
+    epsilon : float, default=1e-7
     reach : int, default=32
         k; there are 2 k vectors for distances.
     max_distance : int, default=None
@@ -49,71 +42,39 @@ class DebertaConfig:
         Whether distances use the maps of the contents.
     normed : bool, default=False
         Whether the vectors of distances pass through a LayerNorm.
-    activation : str, default="gelu"
-        One of `ACTIVATIONS`.
-    epsilon : float, default=1e-7
-        Added to the variance in each LayerNorm.
-    tied : bool, default=True
-        Whether the scores of the tokens are products with their own embeddings.
     head : bool, default=True
         Whether there is what turns hidden states into scores of tokens.
-    deviation : float, default=0.02
-        Of the initial weights.
     convolution : int, default=None
-        How many positions the window of the convolution beside the first block has; by
-        default there is no convolution. In the released models of version 2 it is 3.
+        How many positions the window of the convolution beside the first block has, an
+        odd number; by default there is no convolution. In the released models of
+        version 2 it is 3.
     convolved : str, default="tanh"
         The activation of the convolution, one of `CONVOLVED`.
-
-    Raises
-    ------
-    ValueError
-        If a size is no whole number above 0, `width` no multiple of `heads`,
-        `convolution` even, or another field is not possible.
     """
 
-    vocab_size: int
-    context: int = 64
-    width: int = 64
-    heads: int = 4
-    layers: int = 2
-    hidden: int | None = None
+    epsilon: float = 1e-7
     reach: int = 32
     max_distance: int | None = None
     terms: tuple[str, ...] = TERMS
     absolute: str = "none"
     shared: bool = False
     normed: bool = False
-    activation: str = "gelu"
-    epsilon: float = 1e-7
-    tied: bool = True
     head: bool = True
-    deviation: float = 0.02
     convolution: int | None = None
     convolved: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.hidden is None and isinstance(self.width, int):
-            object.__setattr__(self, "hidden", 4 * self.width)
-        names = ("vocab_size", "context", "width", "heads", "layers", "hidden", "reach")
-        check_positive(**{name: getattr(self, name) for name in names})
+        super().__post_init__()
+        check_positive(reach=self.reach)
+        if self.max_distance is not None:
+            log_bucket(torch.arange(1), self.reach, self.max_distance)
         check_terms(self.terms)
-        if self.width % self.heads:
-            raise ValueError(
-                f"width={self.width} must be a multiple of heads={self.heads}"
-            )
+        check_flags(shared=self.shared, normed=self.normed, head=self.head)
+        check_option("absolute", self.absolute, ABSOLUTE)
+        check_option("convolved", self.convolved, CONVOLVED)
         if self.convolution is not None:
             check_size(self.convolution)
             self._check_first_block()
-        for name, options in OPTIONS.items():
-            if getattr(self, name) not in options:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r} must be one of "
-                    f"{', '.join(options)}"
-                )
-        for name in ("epsilon", "deviation"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be above 0")
 
     def _check_first_block(self) -> None:
         if self.layers == 1 and self.absolute == "decoder":

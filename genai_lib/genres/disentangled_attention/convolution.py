@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from genai_lib.checks import check_positive, describe
 from genai_lib.components.attention import (
+    ACTIVATIONS,
     FeedForward,
     MultiHeadAttention,
     PostNormBlock,
 )
-from genai_lib.genres.decoder_only import ACTIVATIONS
 
 CONVOLVED = {"tanh": torch.tanh, **ACTIVATIONS}
 """The activations of the convolution; "tanh" is that of a file that names none."""

@@ -11,18 +11,15 @@ References
         arXiv:2006.03654
 """
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_numbers, describe
-from genai_lib.components.attention import FeedForward, PostNormBlock
+from genai_lib.components.attention import ACTIVATIONS, FeedForward, PostNormBlock
 from genai_lib.components.positions import LearnedPositions, NoPositions
-from genai_lib.genres.decoder_only import ACTIVATIONS
 from genai_lib.genres.disentangled_attention.attention import DebertaAttention
 from genai_lib.genres.disentangled_attention.buckets import RelativePositions
-from genai_lib.genres.disentangled_attention.checkpoint import load
+from genai_lib.genres.disentangled_attention.checkpoint import DEBERTA
 from genai_lib.genres.disentangled_attention.config import DebertaConfig
 from genai_lib.genres.disentangled_attention.convolution import (
     CONVOLVED,
@@ -30,17 +27,18 @@ from genai_lib.genres.disentangled_attention.convolution import (
     ConvolvedBlock,
 )
 from genai_lib.genres.disentangled_attention.decoder import decode
-from genai_lib.genres.disentangled_attention.writing import save
 from genai_lib.genres.encoder_only import MaskedHead
+from genai_lib.pretrained import Pretrained
 
 DECODINGS = 2
 
 
-class Deberta(nn.Module):
+class Deberta(Pretrained):
     """Guess hidden tokens from both sides [1].
 
     With `absolute="decoder"` the last block is the mask decoder: it runs twice, asked
-    by queries that know their absolute position.
+    by queries that know their absolute position. `from_pretrained` reads versions 2 and
+    3.
 
     Parameters
     ----------
@@ -48,6 +46,8 @@ class Deberta(nn.Module):
     attention : type, default=DebertaAttention
         The class of the attentions, such as `PrintedDebertaAttention`.
     """
+
+    format = DEBERTA
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Deberta(nn.Module):
         )
         if config.head:
             self.head = MaskedHead(config)
-            self.tie()
+        self.tie()
         self._initialise()
 
     def forward(
@@ -135,7 +135,7 @@ class Deberta(nn.Module):
 
         The parameters are those of `forward`.
         """
-        self._check(tokens, mask)
+        self._check(tokens, mask, positions)
         if positions is None:
             positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.embedding(tokens)  # (B, T, D)
@@ -152,50 +152,20 @@ class Deberta(nn.Module):
             return [*found, decode(last, query, found[-1], DECODINGS, **seen)]
         return [*found, last(found[-1], **seen)]
 
-    @classmethod
-    def from_pretrained(cls, name: str | Path) -> "Deberta":
-        """Load a DeBERTa of version 2 or 3 from a local folder, or by its hub name.
-
-        Parameters
-        ----------
-        name : str or Path
-            A folder with config.json and safetensors files is read without a network.
-
-        Returns
-        -------
-        Deberta
-            With 32-bit floats, whatever the files hold.
-
-        Raises
-        ------
-        ValueError
-            If config.json has an option that this class does not, or the files lack a
-            tensor, have one too many, or one of a wrong shape.
-        """
-        config, weights = load(name)
-        with torch.device("meta"):
-            model = cls(config)
-        model.load_state_dict(weights, assign=True)
-        if config.head:
-            model.tie()
-        return model.eval()
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors as `from_pretrained` reads them.
-
-        Raises
-        ------
-        ValueError
-            If the model has a mask decoder, lacks the term c2c, or has an attention
-            other than that of the released models.
-        """
+    def check_fits(self) -> None:
+        """Raise ValueError for what a DeBERTa file has no place for."""
         if {type(block.attention) for block in self.blocks} != {DebertaAttention}:
             raise ValueError("only a model with DebertaAttention fits a DeBERTa file")
-        save(self.config, self.state_dict(), folder)
+        absolute, terms = self.config.absolute, self.config.terms
+        if absolute == "decoder" or "c2c" not in terms:
+            raise ValueError(
+                f"{absolute=} and {terms=}: a file has no mask decoder, and always the "
+                "term c2c"
+            )
 
     def tie(self) -> None:
         """Let the scores use the weights of the embedding, if so configured."""
-        if self.config.tied:
+        if self.config.tied and self.config.head:
             self.head.to_logits.weight = self.embedding.weight
 
     def _block(self, attention: type[DebertaAttention], first: bool) -> PostNormBlock:
@@ -228,10 +198,19 @@ class Deberta(nn.Module):
             if isinstance(module, nn.Linear | nn.Conv1d):
                 nn.init.zeros_(module.bias)
 
-    def _check(self, tokens: Tensor, mask: Tensor | None) -> None:
+    def _check(self, tokens, mask, positions) -> None:
         check_numbers("tokens", tokens, self.config.vocab_size)
+        length = tokens.shape[1]
+        if positions is not None and (
+            getattr(positions, "dtype", None) not in (torch.int64, torch.int32)
+            or positions.shape != (length,)
+        ):
+            raise ValueError(
+                f"positions={describe(positions)} must be {length} whole numbers, as a "
+                "tensor"
+            )
         if mask is not None and (
-            mask.dtype != torch.bool or mask.shape != tokens.shape
+            getattr(mask, "dtype", None) != torch.bool or mask.shape != tokens.shape
         ):
             raise ValueError(
                 f"mask={describe(mask)} must be boolean, of shape {tuple(tokens.shape)}"

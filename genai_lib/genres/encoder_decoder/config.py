@@ -10,25 +10,32 @@ Letters used in this file
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from genai_lib.checks import check_positive
-from genai_lib.components.attention import FeedForward, GatedFeedForward
+from genai_lib.checks import (
+    check_above_zero,
+    check_flags,
+    check_option,
+    check_positive,
+)
+from genai_lib.components.attention import (
+    ACTIVATIONS,
+    GELU_TANH,
+    FeedForward,
+    GatedFeedForward,
+)
+from genai_lib.components.positions import t5_bucket
 
-QUICK_GELU = partial(functional.gelu, approximate="tanh")
 # Named as in the files of Hugging Face: "gated-gelu" has the approximation by tanh,
 # "gelu" has not.
 FEED_FORWARDS: dict[str, tuple[type[nn.Module], Callable[[Tensor], Tensor]]] = {
-    "relu": (FeedForward, functional.relu),
-    "gelu": (FeedForward, functional.gelu),
-    "gelu_new": (FeedForward, QUICK_GELU),
-    "silu": (FeedForward, functional.silu),
-    "gated-relu": (GatedFeedForward, functional.relu),
-    "gated-gelu": (GatedFeedForward, QUICK_GELU),
-    "gated-silu": (GatedFeedForward, functional.silu),
+    **{name: (FeedForward, function) for name, function in ACTIVATIONS.items()},
+    **{
+        f"gated-{name}": (GatedFeedForward, function)
+        for name, function in (ACTIVATIONS | {"gelu": GELU_TANH}).items()
+    },
 }
 
 
@@ -101,16 +108,14 @@ class Seq2SeqConfig:
         names = ("vocab_size", "head_width", "hidden", "encoder_layers")
         names += ("decoder_layers", "buckets", "max_distance")
         check_positive(**{name: getattr(self, name) for name in names})
-        self._check()
+        check_option("feed_forward", self.feed_forward, FEED_FORWARDS)
+        check_above_zero(epsilon=self.epsilon)
+        check_flags(tied=self.tied, scaled=self.scaled)
+        for bidirectional in (True, False):
+            t5_bucket(torch.arange(1), bidirectional, self.buckets, self.max_distance)
+        self._check_tokens()
 
-    def _check(self) -> None:
-        if self.feed_forward not in FEED_FORWARDS:
-            options = ", ".join(FEED_FORWARDS)
-            raise ValueError(
-                f"feed_forward={self.feed_forward!r} must be one of {options}"
-            )
-        if not self.epsilon > 0:
-            raise ValueError(f"epsilon={self.epsilon} must be above 0")
+    def _check_tokens(self) -> None:
         for name in ("pad_token", "start_token", "end_token"):
             token = getattr(self, name)
             if type(token) is not int or not 0 <= token < self.vocab_size:

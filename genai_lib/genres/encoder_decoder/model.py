@@ -15,7 +15,6 @@ References
 
 import math
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -31,11 +30,12 @@ from genai_lib.components.attention import (
 from genai_lib.components.positions import BucketPositions
 from genai_lib.components.softmax import softmax
 from genai_lib.genres.encoder_decoder.cache import Given, Seq2SeqCache
-from genai_lib.genres.encoder_decoder.checkpoint import load, save
+from genai_lib.genres.encoder_decoder.checkpoint import T5
 from genai_lib.genres.encoder_decoder.config import FEED_FORWARDS, Seq2SeqConfig
+from genai_lib.pretrained import Pretrained
 
 
-class Seq2Seq(nn.Module):
+class Seq2Seq(Pretrained):
     """Predict every next token of a target from those before it and a source [1, 2].
 
     Parameters
@@ -44,6 +44,8 @@ class Seq2Seq(nn.Module):
     normalize : function of (logits, dim), default=softmax
         Turns scores into weights in every attention.
     """
+
+    format = T5
 
     def __init__(self, config: Seq2SeqConfig, normalize: Normalizer = softmax) -> None:
         super().__init__()
@@ -127,44 +129,10 @@ class Seq2Seq(nn.Module):
         """Return the model of the target for this source (B, S), to generate from."""
         return Given(self, source)
 
-    @classmethod
-    def from_pretrained(cls, name: str | Path) -> "Seq2Seq":
-        """Load a T5 from a local folder, or by its hub name such as "t5-small".
-
-        Parameters
-        ----------
-        name : str or Path
-            A folder with config.json and safetensors files is read without a network.
-
-        Returns
-        -------
-        Seq2Seq
-            With 32-bit floats, whatever the files hold.
-
-        Raises
-        ------
-        ValueError
-            If config.json has an option that this class does not, or the files lack a
-            tensor, have one too many, or one of a wrong shape.
-        """
-        config, weights = load(name)
-        with torch.device("meta"):
-            model = cls(config)
-        model.load_state_dict(weights, assign=True)
-        model.tie()
-        return model.eval()
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors as T5 has them.
-
-        Raises
-        ------
-        ValueError
-            If the model has a normaliser that T5 has not.
-        """
+    def check_fits(self) -> None:
+        """Raise ValueError for what a T5 file has no place for."""
         if self.decoder[0].attention.normalize is not softmax:
             raise ValueError("only softmax fits a T5 file")
-        save(self.config, self.state_dict(), folder)
 
     def tie(self) -> None:
         """Let the scores use the weights of the embedding, if so configured."""

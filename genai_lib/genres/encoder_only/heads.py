@@ -14,7 +14,7 @@ References
 from torch import Tensor, nn
 
 from genai_lib.checks import check_positive
-from genai_lib.genres.decoder_only.config import ACTIVATIONS
+from genai_lib.components.attention import ACTIVATIONS
 from genai_lib.genres.encoder_only.config import BertConfig
 
 

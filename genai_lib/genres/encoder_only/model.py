@@ -12,13 +12,12 @@ References
     [2] Vaswani et al., "Attention Is All You Need", 2017, arXiv:1706.03762
 """
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_numbers, describe
 from genai_lib.components.attention import (
+    ACTIVATIONS,
     FeedForward,
     MultiHeadAttention,
     Normalizer,
@@ -27,14 +26,17 @@ from genai_lib.components.attention import (
 )
 from genai_lib.components.positions import LearnedPositions
 from genai_lib.components.softmax import softmax
-from genai_lib.genres.decoder_only.config import ACTIVATIONS
-from genai_lib.genres.encoder_only.checkpoint import load, save
+from genai_lib.genres.encoder_only.checkpoint import BERT
 from genai_lib.genres.encoder_only.config import BertConfig
 from genai_lib.genres.encoder_only.heads import MaskedHead
+from genai_lib.pretrained import Pretrained
 
 
-class Bert(nn.Module):
+class Bert(Pretrained):
     """Read a whole text at once, and say which token belongs where [1].
+
+    `from_pretrained` gives it a head and a pooler if the files hold them. The head that
+    predicts the next sentence is left out.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ class Bert(nn.Module):
     scheme : PositionScheme, default=LearnedPositions(context, width)
         How positions enter. Only the default limits the length of a sequence.
     """
+
+    format = BERT
 
     def __init__(
         self,
@@ -141,46 +145,11 @@ class Bert(nn.Module):
         first = self.hidden(tokens, types, mask=mask)[:, 0]
         return self.pooler(first).tanh()
 
-    @classmethod
-    def from_pretrained(cls, name: str | Path) -> "Bert":
-        """Load a BERT from a local folder, or by its name on the hub.
-
-        Parameters
-        ----------
-        name : str or Path
-            A folder with config.json and safetensors files is read without a network.
-
-        Returns
-        -------
-        Bert
-            With 32-bit floats, whatever the files hold, and with a head and a pooler
-            if they hold one. What predicts the next sentence is left out.
-
-        Raises
-        ------
-        ValueError
-            If config.json has an option that this class does not, or the files lack a
-            tensor, have one too many, or one of a wrong shape.
-        """
-        config, weights = load(name)
-        with torch.device("meta"):
-            model = cls(config)
-        model.load_state_dict(weights, assign=True)
-        model.tie()
-        return model.eval()
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors as BERT has them.
-
-        Raises
-        ------
-        ValueError
-            If the model has a normaliser or positions that BERT has not.
-        """
+    def check_fits(self) -> None:
+        """Raise ValueError for what a BERT file has no place for."""
         normalizers = {block.attention.normalize for block in self.blocks}
         if self.longest is None or normalizers != {softmax}:
             raise ValueError("only softmax and learned positions fit a BERT file")
-        save(self.config, self.state_dict(), folder)
 
     def tie(self) -> None:
         """Let the scores use the weights of the embedding, if so configured."""

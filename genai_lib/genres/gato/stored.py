@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from genai_lib import runtime
 from genai_lib.data.documentation import load_documentation
+from genai_lib.files import read_safetensors, write_safetensors
 from genai_lib.genres.gato import Gato
 from genai_lib.genres.gato.training import (
     SHARE,
@@ -27,7 +27,6 @@ from genai_lib.genres.gato.training import (
     new_network,
     streams,
 )
-from genai_lib.pretrained import read_safetensors
 
 PATH = Path(__file__).with_name("stored") / "alone.safetensors"
 STEPS, WIDTH, LARGEST = 900, 64, 127
@@ -57,7 +56,7 @@ def save_alone(networks: Mapping[str, Gato], path: str | Path = PATH) -> None:
         for part, weight in _kept(name, network).items():
             whole, factors = to_whole_numbers(weight.detach())
             stored |= {f"{name}.{part}": whole, f"{name}.{part}.factors": factors}
-    save_file(stored, str(path), metadata=PROVENANCE)
+    write_safetensors(path, stored, PROVENANCE)
 
 
 def to_whole_numbers(weight: Tensor) -> tuple[Tensor, Tensor]:

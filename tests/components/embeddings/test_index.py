@@ -1,6 +1,8 @@
 """The graph, the codes and the index with its file."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 
@@ -254,6 +256,17 @@ def test_saving_replaces_the_file_at_once_and_leaves_nothing_else(tmp_path):
     filled(rows=20).save(path)
     assert len(VectorIndex.load(path)) == 20
     assert [entry.name for entry in tmp_path.iterdir()] == ["index"]
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_the_file_has_the_mode_of_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        filled(made_by="model 1").save(tmp_path / "index")
+    finally:
+        os.umask(before)
+    found = stat.S_IMODE((tmp_path / "index").stat().st_mode)
+    assert found == 0o666 & ~mask
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.999])

@@ -280,7 +280,9 @@ FREQUENCIES = rotary_frequencies(8).double()
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-@pytest.mark.parametrize(("buckets", "most"), [(32, 128), (8, 10), (16, 64)])
+@pytest.mark.parametrize(
+    ("buckets", "most"), [(32, 128), (8, 10), (16, 64), (7, 9), (6, 20)]
+)
 def test_equals_the_buckets_of_t5(bidirectional, buckets, most):
     t5 = pytest.importorskip("transformers.models.t5.modeling_t5")
     offset = torch.arange(-300, 301).view(1, -1)
@@ -479,7 +481,8 @@ def test_a_factor_of_one_repairs_nothing(change):
         (lambda: yarn_frequencies_by_pair(8, 2.0, 64, slow=0), "slow=0 above 0"),
         (lambda: yarn_frequencies_by_pair(8, 2.0, 64, base=0.5), "base=0.5 must be"),
         (lambda: t5_bucket(torch.zeros(2)), "offset="),
-        (lambda: t5_bucket(torch.arange(2), True, 6), "buckets=6 .* multiple of 4"),
+        (lambda: t5_bucket(torch.arange(2), True, 3), "buckets=3 .* at least 4"),
+        (lambda: t5_bucket(torch.arange(2), False, 1), "buckets=1 .* at least 2"),
         (lambda: BucketPositions(2, False, 8, 4), "max_distance=4 must be above 4"),
         (lambda: BucketPositions(0), "heads=0"),
         (lambda: alibi_slopes(0), "heads=0"),

@@ -1,8 +1,5 @@
 """GPT reads what transformers writes, is read by it, and refuses what is broken."""
 
-import json
-import shutil
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -10,7 +7,6 @@ from torch.testing import assert_close
 
 from genai_lib.components.positions import AlibiPositions
 from genai_lib.genres.decoder_only import GPT, GPTConfig
-from genai_lib.pretrained import find_folder
 from tests.genres.checkpoint_files import edit_config, edit_tensors
 
 transformers = pytest.importorskip("transformers")
@@ -58,7 +54,7 @@ def test_a_checkpoint_of_transformers_gives_its_numbers(tmp_path, sizes):
         wanted = reference(tokens, output_hidden_states=True)
         hidden = model.hidden(tokens)
         assert_close(hidden, wanted.hidden_states[-1], atol=1e-5, rtol=1e-5)
-        assert_close(model(tokens), wanted.logits, atol=1e-4, rtol=1e-5)
+        assert_close(model(tokens), wanted.logits, atol=1e-5, rtol=1e-5)
     theirs = sum(p.numel() for p in reference.parameters())
     assert model.config.parameters == theirs
     assert sum(p.numel() for p in model.parameters()) == theirs
@@ -93,7 +89,7 @@ def test_several_files_are_read_as_one(tmp_path, untied):
     assert len(list(tmp_path.glob("*.safetensors"))) > 2
     tokens = torch.randint(31, (2, 5))
     found = GPT.from_pretrained(str(tmp_path))(tokens)
-    assert_close(found, reference(tokens).logits, atol=1e-4, rtol=1e-5)
+    assert_close(found, reference(tokens).logits, atol=1e-5, rtol=1e-5)
 
 
 def test_files_without_head_or_with_old_masks_or_in_half_precision(tmp_path):
@@ -196,7 +192,7 @@ def folder(tmp_path):
         ({"rope_theta": 1e4}, "rope_theta=10000.0: this option is not known"),
         ({"n_embd": "12"}, "n_embd='12': a whole number"),
         ({"n_head": 0}, "n_head=0"),
-        ({"n_head": 5}, "width=12 must be a multiple of heads=5"),
+        ({"n_head": 5}, "json: n_embd=12 must be a multiple of n_head=5"),
         ({"n_layer": True}, "n_layer=True"),
         ({"n_layer": "dropped"}, "no field 'n_layer'"),
         ({"layer_norm_epsilon": -1}, "layer_norm_epsilon=-1"),
@@ -248,87 +244,3 @@ def test_a_transposed_matrix_is_an_error(folder):
     edit_tensors(folder, lambda x: x.update({name: x[name].T.contiguous()}))
     with pytest.raises(ValueError, match=r"'h.0.mlp.c_fc.weight' .* \(48, 12\)"):
         GPT.from_pretrained(folder)
-
-
-def test_broken_files_are_one_clear_error(folder):
-    weights, config = folder / "model.safetensors", folder / "config.json"
-    whole = weights.read_bytes()
-    for length in (0, 5, 200, len(whole) - 1):
-        weights.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="no whole safetensors file"):
-            GPT.from_pretrained(folder)
-    weights.unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(ValueError, match="pickle files are not read.*pytorch_model"):
-        GPT.from_pretrained(folder)
-    config.write_text('{"model_type": "gpt2",')
-    with pytest.raises(ValueError, match="config.json is no JSON"):
-        GPT.from_pretrained(folder)
-    config.write_text("[]")
-    with pytest.raises(ValueError, match="must hold one JSON object"):
-        GPT.from_pretrained(folder)
-    config.unlink()
-    with pytest.raises(ValueError, match="config.json: there is no such file"):
-        GPT.from_pretrained(folder)
-
-
-def test_broken_indices_are_one_clear_error(tmp_path):
-    reference_model(**ODD["small"]).save_pretrained(tmp_path, max_shard_size=4000)
-    path = tmp_path / "model.safetensors.index.json"
-    index = json.loads(path.read_text())
-    places = index["weight_map"]
-    name = "transformer.h.0.ln_1.bias"
-    other = next(place for place in places.values() if place != places[name])
-    for wrong, message in (
-        (places | {name: "../elsewhere.safetensors"}, "must name files of the folder"),
-        (places | {name: "model-9.safetensors"}, "there is no such file"),
-        (places | {name: other}, f"has no tensor '{name}', unlike"),
-        ({k: v for k, v in places.items() if k != name}, "no tensor 'h.0.ln_1.bias'"),
-        (None, "weight_map must name"),
-    ):
-        path.write_text(json.dumps(index | {"weight_map": wrong}))
-        with pytest.raises(ValueError, match=message):
-            GPT.from_pretrained(tmp_path)
-    path.write_text(json.dumps(index))
-    shard = tmp_path / places[name]
-    shard.write_bytes(shard.read_bytes()[:-3])
-    with pytest.raises(ValueError, match="no whole safetensors file"):
-        GPT.from_pretrained(tmp_path)
-
-
-def test_a_local_folder_needs_no_network(folder, monkeypatch):
-    def refuse(*arguments, **options):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", refuse)
-    GPT.from_pretrained(folder)
-    monkeypatch.chdir(folder.parent)
-    GPT.from_pretrained(folder.name)
-
-
-def test_a_hub_name_is_fetched_without_pickle(folder, monkeypatch, tmp_path_factory):
-    target = tmp_path_factory.mktemp("hub")
-    asked = []
-
-    def fetch(name, allow_patterns, ignore_patterns):
-        asked.append((name, allow_patterns))
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-        return str(target)
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", fetch)
-    assert GPT.from_pretrained("somebody/some-model").config.width == 12
-    ((name, patterns),) = asked
-    assert name == "somebody/some-model"
-    assert all(p.endswith((".json", ".safetensors")) for p in patterns)
-
-
-def test_names_that_lead_nowhere_are_one_clear_error(tmp_path, monkeypatch):
-    def fail(*arguments, **options):
-        raise OSError("no route")
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", fail)
-    for name in (tmp_path / "none", str(tmp_path / "none"), "./none", "a/b/c"):
-        with pytest.raises(ValueError, match="there is no such folder$"):
-            find_folder(name)
-    with pytest.raises(ValueError, match="name='gpt2': .* could be fetched"):
-        find_folder("gpt2")

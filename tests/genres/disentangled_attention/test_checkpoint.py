@@ -78,7 +78,7 @@ def test_a_checkpoint_of_transformers_gives_its_numbers(tmp_path, sizes):
     for ours, theirs in zip(found, wanted.hidden_states, strict=True):
         assert_close(ours[mask], theirs[mask], atol=1e-5, rtol=1e-5)
     logits = model(tokens, mask=mask)
-    assert_close(logits[mask], wanted.logits[mask], atol=1e-4, rtol=1e-5)
+    assert_close(logits[mask], wanted.logits[mask], atol=1e-5, rtol=1e-5)
     assert not model.training and all(p.requires_grad for p in model.parameters())
     tied = sizes.get("tie_word_embeddings", True) or not sizes.get("legacy", True)
     assert (model.head.to_logits.weight is model.embedding.weight) == tied
@@ -90,7 +90,7 @@ def test_long_texts_meet_every_group_of_distances(tmp_path):
     reference.save_pretrained(tmp_path)
     tokens = torch.randint(31, (1, 180))
     found = Deberta.from_pretrained(tmp_path)(tokens)
-    assert_close(found, reference(tokens).logits, atol=1e-4, rtol=1e-5)
+    assert_close(found, reference(tokens).logits, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -157,7 +157,7 @@ def test_several_files_are_read_as_one(tmp_path):
     assert len(list(tmp_path.glob("*.safetensors"))) > 2
     tokens = torch.randint(31, (2, 5))
     found = Deberta.from_pretrained(str(tmp_path))(tokens)
-    assert_close(found, reference(tokens).logits, atol=1e-4, rtol=1e-5)
+    assert_close(found, reference(tokens).logits, atol=1e-5, rtol=1e-5)
 
 
 def test_a_loaded_model_can_be_trained_and_stays_tied_and_shared(tmp_path):
@@ -200,12 +200,15 @@ def folder(tmp_path):
         ({"norm_rel_ebd": "batch_norm"}, "norm_rel_ebd='batch_norm'"),
         ({"quantization_config": {"bits": 4}}, "quantization_config=.*not known"),
         ({"hidden_size": "12"}, "hidden_size='12': a whole number"),
-        ({"num_attention_heads": 5}, "width=12 must be a multiple of heads=5"),
+        (
+            {"num_attention_heads": 5},
+            "json: hidden_size=12 must be a multiple of num_attention_heads=5",
+        ),
         ({"num_hidden_layers": "dropped"}, "no field 'num_hidden_layers'"),
         ({"layer_norm_eps": -1}, "layer_norm_eps=-1"),
         ({"position_buckets": 2.5}, "position_buckets=2.5"),
-        ({"position_buckets": 1}, r"'encoder.rel_embeddings.weight'.*\(2, 12\)"),
-        ({"max_relative_positions": 3}, "max_distance=3 above 4"),
+        ({"position_buckets": 1}, "json: position_buckets=1 must be at least 2"),
+        ({"max_relative_positions": 3}, "max_relative_positions=3 above 4"),
         # What contradicts the tensors.
         ({"num_hidden_layers": 3}, "no tensor 'encoder.layer.2"),
         ({"num_hidden_layers": 1}, "tensors that the model of its config.json has not"),
@@ -275,33 +278,4 @@ def test_a_released_head_is_found_where_the_config_says_nothing(tmp_path):
     edit_config(tmp_path, legacy="dropped")
     tokens = torch.randint(31, (2, 5))
     found = Deberta.from_pretrained(tmp_path)(tokens)
-    assert_close(found, reference(tokens).logits, atol=1e-4, rtol=1e-5)
-
-
-def test_broken_files_are_one_clear_error(folder):
-    weights, config = folder / "model.safetensors", folder / "config.json"
-    whole = weights.read_bytes()
-    for length in (0, 5, 200, len(whole) - 1):
-        weights.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="no whole safetensors file"):
-            Deberta.from_pretrained(folder)
-    weights.unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(ValueError, match="pickle files are not read.*pytorch_model"):
-        Deberta.from_pretrained(folder)
-    config.write_text('{"model_type": "deberta-v2",')
-    with pytest.raises(ValueError, match="config.json is no JSON"):
-        Deberta.from_pretrained(folder)
-    config.unlink()
-    with pytest.raises(ValueError, match="config.json: there is no such file"):
-        Deberta.from_pretrained(folder)
-
-
-def test_a_local_folder_needs_no_network(folder, monkeypatch):
-    def refuse(*arguments, **options):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", refuse)
-    Deberta.from_pretrained(folder)
-    with pytest.raises(ValueError, match="there is no such folder"):
-        Deberta.from_pretrained(folder / "none")
+    assert_close(found, reference(tokens).logits, atol=1e-5, rtol=1e-5)

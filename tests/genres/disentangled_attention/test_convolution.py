@@ -253,7 +253,7 @@ def test_the_block_reads_its_input_twice():
         ({"conv_kernel_size": -3}, "conv_kernel_size=-3: a whole number above 0"),
         ({"conv_groups": 2}, "conv_groups=2: this is not supported, only 1"),
         ({"conv_groups": None}, "conv_groups=None: this is not supported, only 1"),
-        ({"conv_act": "swish"}, "conv_act='swish': this is not supported, .*'tanh'"),
+        ({"conv_act": "mish"}, "conv_act='mish': this is not supported, .*'tanh'"),
         ({"conv_act": None}, "conv_act=None: this is not supported"),
         ({"conv_dilation": 2}, "conv_dilation=2: this option is not known"),
         # What contradicts the tensors.

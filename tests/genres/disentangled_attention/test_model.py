@@ -160,6 +160,10 @@ def test_wrong_input_is_one_clear_error():
     ):
         with pytest.raises(ValueError, match=message):
             model(bad)
-    for mask in (torch.ones(2, 7), torch.ones(2, 6).bool()):
+    listed = torch.ones(2, 7).bool().tolist()
+    for mask in (torch.ones(2, 7), torch.ones(2, 6).bool(), listed, True):
         with pytest.raises(ValueError, match="mask=.* must be boolean"):
             model(tokens, mask=mask)
+    for positions in (list(range(7)), torch.arange(7.0), torch.arange(6), 3):
+        with pytest.raises(ValueError, match="positions=.* must be 7 whole numbers"):
+            model(tokens, positions=positions)

@@ -1,10 +1,5 @@
 """Seq2Seq reads the T5 that transformers writes, writes it, and refuses the rest."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch.testing import assert_close
@@ -34,8 +29,10 @@ ODD = {
         "relative_attention_max_distance": 128,
     },
     "rough": SMALL | {"layer_norm_epsilon": 0.1},
+    "odd buckets": SMALL | {"relative_attention_num_buckets": 7},
     "gelu": SMALL | {"feed_forward_proj": "gelu"},
     "gated silu": SMALL | {"feed_forward_proj": "gated-silu"},
+    "gated swish": SMALL | {"feed_forward_proj": "gated-swish"},
 }
 
 
@@ -88,7 +85,7 @@ def test_a_checkpoint_of_transformers_gives_its_numbers(tmp_path, sizes):
     assert_close(memory[real], seen, atol=1e-5, rtol=1e-5)
     last = wanted.decoder_hidden_states[-1]
     assert_close(hidden, last, atol=1e-5, rtol=1e-5)
-    assert_close(logits, wanted.logits, atol=1e-4, rtol=1e-5)
+    assert_close(logits, wanted.logits, atol=1e-5, rtol=1e-5)
     theirs = sum(p.numel() for p in reference.parameters())
     assert sum(p.numel() for p in model.parameters()) == theirs
     assert model.config.parameters == theirs
@@ -182,7 +179,7 @@ def test_several_files_are_read_as_one(tmp_path):
     source, target = padded(31), torch.randint(31, (3, 4))
     wanted = reference(source, (source != 0), decoder_input_ids=target).logits
     found = Seq2Seq.from_pretrained(str(tmp_path))(source, target)
-    assert_close(found, wanted, atol=1e-4, rtol=1e-5)
+    assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_files_of_the_hub_with_copies_and_without_new_fields(tmp_path):
@@ -205,7 +202,7 @@ def test_files_of_the_hub_with_copies_and_without_new_fields(tmp_path):
     source, target = padded(31), torch.randint(31, (3, 4))
     model = Seq2Seq.from_pretrained(tmp_path)
     wanted = reference(source, (source != 0), decoder_input_ids=target).logits
-    assert_close(model(source, target), wanted, atol=1e-4, rtol=1e-5)
+    assert_close(model(source, target), wanted, atol=1e-5, rtol=1e-5)
     assert model.to_logits.weight is model.embedding.weight
 
 
@@ -233,7 +230,7 @@ def test_what_is_written_is_read_again_and_by_transformers(tmp_path, options):
     kind = transformers.T5ForConditionalGeneration
     theirs = kind.from_pretrained(tmp_path / "new").eval()
     wanted = theirs(source, source != config.pad_token, decoder_input_ids=target).logits
-    assert_close(model(source, target), wanted, atol=1e-4, rtol=1e-5)
+    assert_close(model(source, target), wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_a_loaded_model_can_be_trained_and_shares_what_is_shared(tmp_path):
@@ -270,7 +267,8 @@ def folder(tmp_path):
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings='yes'"),
         ({"pad_token_id": -1}, "pad_token_id=-1"),
         ({"eos_token_id": [1, 2]}, r"eos_token_id=\[1, 2\]: one token"),
-        ({"decoder_start_token_id": 31}, "start_token=31 must be from 0"),
+        ({"decoder_start_token_id": 31}, "json: decoder_start_token_id=31 must be"),
+        ({"eos_token_id": 99}, "json: eos_token_id=99 must be from 0"),
         # What contradicts the tensors or itself.
         ({"num_layers": 3}, "no tensor 'encoder.block.2"),
         ({"num_decoder_layers": 3}, "no tensor 'decoder.block.2"),
@@ -280,7 +278,7 @@ def folder(tmp_path):
         ({"d_kv": 5}, r"'encoder.block.0.*shape \(12, 12\).*\(15, 12\)"),
         ({"d_ff": 21}, r"wi.weight' has shape \(20, 12\)"),
         ({"relative_attention_num_buckets": 16}, "relative_attention_bias.weight' has"),
-        ({"relative_attention_max_distance": 1}, "max_distance=1 must be above"),
+        ({"relative_attention_max_distance": 1}, "_max_distance=1 must be above"),
         (
             {"feed_forward_proj": "gated-relu", "is_gated_act": True},
             "no tensor .*wi_1.weight",
@@ -325,49 +323,8 @@ def test_a_head_that_contradicts_an_old_config_is_an_error(folder):
         Seq2Seq.from_pretrained(folder)
 
 
-def test_broken_files_are_one_clear_error(folder):
-    weights, config = folder / "model.safetensors", folder / "config.json"
-    whole = weights.read_bytes()
-    for length in (0, 5, 200, len(whole) - 1):
-        weights.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="no whole safetensors file"):
-            Seq2Seq.from_pretrained(folder)
-    weights.unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(ValueError, match="pickle files are not read.*pytorch_model"):
-        Seq2Seq.from_pretrained(folder)
-    config.write_text('{"model_type": "t5",')
-    with pytest.raises(ValueError, match="no whole|is no JSON|neither"):
-        Seq2Seq.from_pretrained(folder)
-    config.unlink()
-    with pytest.raises(ValueError):
-        Seq2Seq.from_pretrained(folder)
-
-
 def test_other_normalisers_are_not_written(tmp_path):
     model = Seq2Seq(Seq2SeqConfig(9), normalize=torch.softmax)
     with pytest.raises(ValueError, match="only softmax fits"):
         model.save_pretrained(tmp_path / "new")
     assert not (tmp_path / "new").exists()
-
-
-def test_a_local_folder_needs_no_network(folder):
-    """In a process of its own, in which every socket is an error."""
-    code = (
-        "import socket\n"
-        "def refuse(*a, **k): raise RuntimeError('the network was asked')\n"
-        "socket.socket.connect = refuse\n"
-        "socket.getaddrinfo = refuse\n"
-        "from genai_lib.genres.encoder_decoder import Seq2Seq\n"
-        "print(Seq2Seq.from_pretrained('.').config.width)"
-    )
-    path = str(Path(__file__).parents[2])
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.stdout == "12\n", found.stderr

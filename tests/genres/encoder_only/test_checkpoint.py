@@ -1,7 +1,5 @@
 """BERT reads what transformers writes, is read by it, and refuses what is broken."""
 
-import shutil
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,7 +10,6 @@ from genai_lib.genres.encoder_only import (
     Bert,
     BertClassifier,
     BertConfig,
-    MaskedHead,
     masked_loss,
     padding_mask,
 )
@@ -72,9 +69,9 @@ def test_a_masked_model_of_transformers_gives_its_numbers(tmp_path, sizes):
         wanted = reference(tokens, token_type_ids=types, output_hidden_states=True)
         hidden, logits = model.hidden(tokens, types), model(tokens, types)
         assert_close(hidden, wanted.hidden_states[-1], atol=1e-5, rtol=1e-5)
-        assert_close(logits, wanted.logits, atol=1e-4, rtol=1e-5)
+        assert_close(logits, wanted.logits, atol=1e-5, rtol=1e-5)
         plain = reference(tokens).logits
-        assert_close(model(tokens), plain, atol=1e-4, rtol=1e-5)
+        assert_close(model(tokens), plain, atol=1e-5, rtol=1e-5)
     theirs = sum(p.numel() for p in reference.parameters())
     if not model.config.tied:
         theirs -= sizes["vocab_size"]  # Theirs keeps a bias that it does not use.
@@ -112,7 +109,7 @@ def test_padding_is_seen_by_nobody(tmp_path):
     with torch.no_grad():
         wanted = reference(tokens, attention_mask=real.long()).logits
         found = model(tokens, mask=padding_mask(tokens, 0))
-        assert_close(found[real], wanted[real], atol=1e-4, rtol=1e-5)
+        assert_close(found[real], wanted[real], atol=1e-5, rtol=1e-5)
         # As if the rows ended there.
         short = model(tokens[2:, :2])
     assert_close(found[2:, :2], short, atol=1e-5, rtol=1e-5)
@@ -147,7 +144,7 @@ def test_several_files_are_read_as_one(tmp_path, kind, tied):
     tokens, _ = inputs()
     model, wanted = Bert.from_pretrained(str(tmp_path)), reference(tokens)
     logits = getattr(wanted, "prediction_logits", wanted[0])
-    assert_close(model(tokens), logits, atol=1e-4, rtol=1e-5)
+    assert_close(model(tokens), logits, atol=1e-5, rtol=1e-5)
     # A model trained on the next sentence has a pooler, the other has none.
     assert (model.pooler is None) == (kind == "BertForMaskedLM")
 
@@ -184,7 +181,7 @@ def test_the_file_of_the_hub_is_read(tmp_path):
     model = Bert.from_pretrained(tmp_path)
     wanted = reference.float()(tokens, token_type_ids=types)
     logits = model(tokens, types)
-    assert_close(logits, wanted.prediction_logits, atol=1e-4, rtol=1e-5)
+    assert_close(logits, wanted.prediction_logits, atol=1e-5, rtol=1e-5)
     assert model.head.to_logits.weight is model.embedding.weight
     assert model.pooler is not None
 
@@ -209,7 +206,7 @@ def test_what_is_written_is_read_again_and_by_transformers(
         assert_close(again(tokens, types), model(tokens, types), atol=0, rtol=0)
         theirs = transformers.BertForMaskedLM.from_pretrained(tmp_path / "new")
         found = theirs.eval()(tokens, token_type_ids=types).logits
-        assert_close(model(tokens, types), found, atol=1e-4, rtol=1e-5)
+        assert_close(model(tokens, types), found, atol=1e-5, rtol=1e-5)
     else:
         theirs = transformers.BertModel.from_pretrained(tmp_path / "new").eval()
         found = theirs(tokens, token_type_ids=types)
@@ -251,13 +248,12 @@ def folder(tmp_path):
 
 @pytest.fixture
 def nothing_made(monkeypatch):
-    """Fail when a model is made before all has been read."""
+    """Fail when a model gets numbers before all has been read."""
 
-    def refuse(self, *arguments):
-        raise AssertionError("a model was made")
+    def refuse(self, *arguments, **options):
+        raise AssertionError("a model got its numbers")
 
-    monkeypatch.setattr(MaskedHead, "__init__", refuse)
-    monkeypatch.setattr(Bert, "__init__", refuse)
+    monkeypatch.setattr(Bert, "load_state_dict", refuse)
 
 
 @pytest.mark.usefixtures("nothing_made")
@@ -274,7 +270,10 @@ def nothing_made(monkeypatch):
         ({"embedding_size": 8}, "embedding_size=8: this option is not known"),
         ({"hidden_size": "12"}, "hidden_size='12': a whole number"),
         ({"num_attention_heads": 0}, "num_attention_heads=0"),
-        ({"num_attention_heads": 5}, "width=12 must be a multiple of heads=5"),
+        (
+            {"num_attention_heads": 5},
+            "json: hidden_size=12 must be a multiple of num_attention_heads=5",
+        ),
         ({"num_hidden_layers": True}, "num_hidden_layers=True"),
         ({"num_hidden_layers": "dropped"}, "no field 'num_hidden_layers'"),
         ({"intermediate_size": "dropped"}, "no field 'intermediate_size'"),
@@ -372,65 +371,3 @@ def test_a_file_without_its_head_is_an_error(folder):
     )
     with pytest.raises(ValueError, match="no tensor 'cls.predictions.transform"):
         Bert.from_pretrained(folder)
-
-
-@pytest.mark.usefixtures("nothing_made")
-def test_broken_files_are_one_clear_error(folder):
-    weights, config = folder / "model.safetensors", folder / "config.json"
-    whole = weights.read_bytes()
-    for length in (0, 5, 200, len(whole) - 1):
-        weights.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="no whole safetensors file"):
-            Bert.from_pretrained(folder)
-    weights.unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(ValueError, match="pickle files are not read.*pytorch_model"):
-        Bert.from_pretrained(folder)
-    for text, message in (
-        ('{"model_type": "bert",', "is no JSON"),
-        ("[]", "must hold one JSON object"),
-    ):
-        config.write_text(text)
-        with pytest.raises(ValueError, match=f"config.json {message}"):
-            Bert.from_pretrained(folder)
-    config.unlink()
-    with pytest.raises(ValueError, match="config.json: there is no such file"):
-        Bert.from_pretrained(folder)
-
-
-def test_a_local_folder_needs_no_network(folder, monkeypatch):
-    def refuse(*arguments, **options):
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", refuse)
-    monkeypatch.setattr("socket.socket.connect", refuse)
-    Bert.from_pretrained(folder)
-    monkeypatch.chdir(folder.parent)
-    Bert.from_pretrained(folder.name)
-
-
-def test_a_hub_name_is_fetched_without_pickle(folder, monkeypatch, tmp_path_factory):
-    target = tmp_path_factory.mktemp("hub")
-    asked = []
-
-    def fetch(name, allow_patterns, ignore_patterns):
-        asked.append((name, allow_patterns))
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-        return str(target)
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", fetch)
-    assert Bert.from_pretrained("somebody/some-model").config.width == 12
-    ((name, patterns),) = asked
-    assert name == "somebody/some-model"
-    assert all(p.endswith((".json", ".safetensors")) for p in patterns)
-
-
-def test_names_that_lead_nowhere_are_one_clear_error(tmp_path, monkeypatch):
-    def fail(*arguments, **options):
-        raise OSError("no route")
-
-    monkeypatch.setattr("genai_lib.pretrained.snapshot_download", fail)
-    with pytest.raises(ValueError, match="there is no such folder$"):
-        Bert.from_pretrained(tmp_path / "none")
-    with pytest.raises(ValueError, match="name='bert-base-uncased': .* be fetched"):
-        Bert.from_pretrained("bert-base-uncased")

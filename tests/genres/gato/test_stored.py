@@ -68,7 +68,10 @@ def test_whole_numbers_are_near_the_weights():
 
 def test_what_is_stored_comes_back(networks, tmp_path):
     save_alone(networks, tmp_path / "networks.safetensors")
-    back = load_alone(tmp_path / "networks.safetensors")
+    path = tmp_path / "networks.safetensors"
+    (tmp_path / "plain").write_bytes(b"")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    back = load_alone(path)
     for name, network in networks.items():
         for part, weight in network.named_parameters():
             if name == "captions" or not part.startswith("patches."):
