@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 
 def describe(value: object) -> str:
@@ -9,6 +10,12 @@ def describe(value: object) -> str:
     if isinstance(value, Tensor):
         return f"{value.dtype} tensor of shape {tuple(value.shape)}"
     return f"{value!r} ({type(value).__name__})"
+
+
+def can_be_read(tensor: Tensor) -> bool:
+    """Tell whether a tensor has numbers: it has none while a model is only traced."""
+    traced = torch.compiler.is_compiling() or isinstance(tensor, FakeTensor)
+    return not traced and not tensor.is_meta
 
 
 def check_floating(name: str, value: object) -> None:

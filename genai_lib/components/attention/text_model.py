@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_lib.checks import check_positive, describe
-from genai_lib.components.attention.dot_product import causal_mask
+from genai_lib.components.attention.masks import causal_mask
 from genai_lib.components.attention.scheme import PositionScheme
 
 
