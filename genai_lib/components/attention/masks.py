@@ -86,7 +86,7 @@ def check_bias(bias: object, shape: Sequence[int]) -> None:
 
 
 def _fits(given: Sequence[int], shape: Sequence[int]) -> bool:
-    if len(given) != len(shape) or given[-1] != shape[-1]:
+    if not 2 < len(shape) == len(given) or given[-1] != shape[-1]:
         return False
     return all(a in (1, b) for a, b in zip(given, shape, strict=True))
 

@@ -24,6 +24,8 @@ from torch import Tensor
 
 from genai_lib.checks import check_dim, check_floating, check_one_per_row
 
+NOTHING_TO_DRAW = "logits has a row with nothing to draw: empty, all -inf, NaN"
+
 
 def softmax_loop(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
     """Compute p_i = exp(z_i/θ) / Σ_j exp(z_j/θ) one number at a time [1].
@@ -147,7 +149,7 @@ def sample(
     """
     weights = softmax(logits, temperature, dim=-1)
     if weights.shape[-1] == 0 or not (weights.sum(dim=-1) > 0).all():
-        raise ValueError("logits has a row with nothing to draw: empty, all -inf, NaN")
+        raise ValueError(NOTHING_TO_DRAW)
     device = weights.device if generator is None else generator.device
     rows = weights.reshape(-1, weights.shape[-1]).to(device)  # (rows, K)
     drawn = torch.multinomial(rows, 1, generator=generator)  # (rows, 1)
@@ -161,11 +163,14 @@ def gumbel_max(
 ) -> Tensor:
     """Draw from the same law as `sample`, by arg max(z/θ + g) with Gumbel noise g [2].
 
-    Shapes are those of `sample`; `temperature` is a finite number above 0.
+    Shapes and errors are those of `sample`; `temperature` is a finite number above 0.
     """
     _check(logits, temperature, -1)
     if isinstance(temperature, Tensor) or not 0 < temperature < math.inf:
         raise ValueError(f"temperature={temperature} must be above 0 and finite")
+    # A row whose largest logit is NaN or -∞ has nothing to draw, nor has an empty one.
+    if logits.shape[-1] == 0 or not (logits.amax(dim=-1) > -math.inf).all():
+        raise ValueError(NOTHING_TO_DRAW)
     device = logits.device if generator is None else generator.device
     noise = torch.empty(logits.shape, dtype=logits.dtype, device=device)
     noise.exponential_(generator=generator)  # -log of it is Gumbel noise

@@ -231,7 +231,9 @@ class Deberta(nn.Module):
     def _check(self, tokens: Tensor, mask: Tensor | None) -> None:
         check_numbers("tokens", tokens, self.config.vocab_size)
         if mask is not None and (
-            mask.dtype != torch.bool or mask.shape != tokens.shape
+            not isinstance(mask, Tensor)
+            or mask.dtype != torch.bool
+            or mask.shape != tokens.shape
         ):
             raise ValueError(
                 f"mask={describe(mask)} must be boolean, of shape {tuple(tokens.shape)}"
