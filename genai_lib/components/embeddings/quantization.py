@@ -12,14 +12,17 @@ References
         doi:10.1109/TPAMI.2010.57
 """
 
+import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from genai_lib.checks import describe
-from genai_lib.components.embeddings.search import check_vectors
+from genai_lib.checks import check_floating, describe
+from genai_lib.components.embeddings.search import as_array, check_vectors
 
 BYTE = 256
 
@@ -45,6 +48,9 @@ class ProductQuantizer:
     ) -> "ProductQuantizer":
         """Place the centres of every part by k-means.
 
+        Where a part has no more different values than centres, these are the centres,
+        the last of them repeated.
+
         Parameters
         ----------
         vectors : floating-point Tensor of shape (N, d)
@@ -65,11 +71,20 @@ class ProductQuantizer:
         seeds = torch.randint(2**31, (parts,), generator=generator).tolist()
         pieces = vectors.unflatten(1, (parts, -1)).unbind(1)  # P of (N, d/P)
         found = [
-            KMeans(centres, n_init=1, max_iter=20, random_state=seed).fit(piece.numpy())
+            torch.from_numpy(_place(as_array(piece), centres, seed))
             for piece, seed in zip(pieces, seeds, strict=True)
         ]
-        places = [torch.from_numpy(one.cluster_centers_) for one in found]
-        return cls(torch.stack(places).to(vectors))
+        return cls(torch.stack(found).to(vectors))
+
+    def __post_init__(self) -> None:
+        check_floating("centres", self.centres)
+        if self.centres.ndim != 3 or not 1 <= self.centres.shape[1] <= BYTE:
+            raise ValueError(
+                f"centres={describe(self.centres)} must have shape (P, C, d / P) with "
+                f"C from 1 to {BYTE}"
+            )
+        if not self.centres.isfinite().all():
+            raise ValueError("centres holds a value that is not finite")
 
     @property
     def width(self) -> int:
@@ -118,3 +133,14 @@ class ProductQuantizer:
             raise ValueError(f"codes={describe(codes)} must have shape (N, {parts})")
         if len(codes) and int(codes.max()) >= centres:
             raise ValueError(f"codes holds {int(codes.max())}: there is no such centre")
+
+
+def _place(points: np.ndarray, centres: int, seed: int) -> np.ndarray:
+    different = np.unique(points, axis=0)
+    if len(different) <= centres:
+        return different[np.arange(centres).clip(max=len(different) - 1)]
+    with warnings.catch_warnings():
+        # Nearly equal points may share a centre, and another one then stays unused.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        means = KMeans(centres, n_init=1, max_iter=20, random_state=seed)
+        return means.fit(points).cluster_centers_

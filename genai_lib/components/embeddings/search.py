@@ -9,6 +9,7 @@ Letters used in this file
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,12 @@ def check_vectors(name: str, vectors: object, width: int | None = None) -> None:
         raise ValueError(f"{name}={describe(vectors)} must have shape {wanted}")
     if not vectors.isfinite().all():
         raise ValueError(f"{name} holds a value that is not finite")
+
+
+def as_array(vectors: Tensor) -> np.ndarray:
+    """Return the numbers of a tensor as an array, those of 16 bits in 32."""
+    wide = torch.promote_types(vectors.dtype, torch.float32)
+    return np.ascontiguousarray(vectors.detach().cpu().to(wide).numpy())
 
 
 def unit_length(vectors: Tensor, name: str = "vectors") -> Tensor:
@@ -91,5 +98,7 @@ def recall(found: Tensor, exact: Tensor) -> float:
             f"found={describe(found)} and exact={describe(exact)} must be (Q, any), "
             "(Q, k)"
         )
+    if exact.numel() == 0:
+        raise ValueError(f"exact={describe(exact)} holds no neighbour to be found")
     hits = (exact[:, :, None] == found[:, None, :]).any(-1)  # (Q, k)
     return hits.double().mean().item()
