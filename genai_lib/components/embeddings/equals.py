@@ -9,16 +9,14 @@ Letters used in this file
 
 import numpy as np
 
-DIGITS = 6  # two directions that agree in so many have a distance below float32's
-
 
 class Equals:
     """For each row of an index, the first row that equals it.
 
     Parameters
     ----------
-    directions : bool
-        Whether vectors are equal that point in the same direction, up to rounding.
+    digits : int or None
+        To so many digits after the point equal vectors agree; None is exactly.
 
     Attributes
     ----------
@@ -27,8 +25,8 @@ class Equals:
         Only where there are several.
     """
 
-    def __init__(self, directions: bool) -> None:
-        self.directions = directions
+    def __init__(self, digits: int | None) -> None:
+        self.digits = digits
         self.first = np.empty(0, dtype=np.int64)
         self.twins: dict[int, list[int]] = {}
         self._rows: dict[bytes, int] = {}
@@ -63,9 +61,8 @@ class Equals:
         return np.array(lines), np.stack(spread)
 
     def _keys(self, vectors: np.ndarray) -> list[bytes]:
-        if self.directions:
-            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-            vectors = (vectors / lengths).round(DIGITS).astype(np.float32)
+        if self.digits is not None:
+            vectors = vectors.round(self.digits)
         return [row.tobytes() for row in vectors + 0.0]  # -0 becomes 0
 
     def _join(self, first: np.ndarray, start: int) -> None:

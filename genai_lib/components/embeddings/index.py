@@ -26,11 +26,10 @@ from genai_lib.components.embeddings.hnswlib_graph import (
     read_graph,
     relabelled,
 )
-from genai_lib.components.embeddings.index_file import SPACES, read, write
+from genai_lib.components.embeddings.index_file import METRICS, read, write
 from genai_lib.components.embeddings.search import (
     as_array,
     check_vectors,
-    cosine_distance,
     euclidean_distance,
     exact_search,
     unit_length,
@@ -38,7 +37,7 @@ from genai_lib.components.embeddings.search import (
 
 SEED = 100
 FIRST_ROOM = 1024
-DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}
+DIGITS = 6  # two directions that agree in so many have no distance in 32 bits
 
 
 class VectorIndex:
@@ -77,17 +76,17 @@ class VectorIndex:
         ef_construction: int = 200,
         made_by: str = "",
     ) -> None:
-        if metric not in SPACES:
-            raise ValueError(f"metric={metric!r} must be one of {tuple(SPACES)}")
+        if metric not in METRICS:
+            raise ValueError(f"metric={metric!r} must be one of {METRICS}")
         if width < 1 or links < 2 or ef_construction < links:
             raise ValueError(
                 f"width={width} must be at least 1, links={links} at least 2 and "
                 f"ef_construction={ef_construction} at least as many"
             )
         self.width, self.metric, self.made_by = width, metric, made_by
-        self._equals = Equals(directions=metric == "cosine")
+        self._equals = Equals(digits=DIGITS if metric == "cosine" else None)
         self._ids = np.empty(0, dtype=np.int64)
-        self._index = load_hnswlib().Index(SPACES[metric], width)
+        self._index = load_hnswlib().Index("l2", width)
         self._index.init_index(
             FIRST_ROOM, ef_construction=ef_construction, M=links, random_seed=SEED
         )
@@ -163,8 +162,9 @@ class VectorIndex:
             raise ValueError(f"ef={ef} must be at least k={k}")
         if len(array) == 0:
             return torch.empty(0, k, dtype=torch.int64), torch.empty(0, k)
-        rows, distances = self._walk(array, k, ef)
-        rows, distances = self._equals.expand(rows, distances, k)
+        rows, squares = self._equals.expand(*self._walk(array, k, ef), k)
+        # Between vectors of length one, |q - v|² = 2 (1 - cos).
+        distances = squares / 2 if self.metric == "cosine" else np.sqrt(squares)
         return torch.from_numpy(self._ids[rows]), torch.from_numpy(distances)
 
     def _walk(self, queries: np.ndarray, k: int, ef: int):
@@ -175,13 +175,10 @@ class VectorIndex:
         except RuntimeError:  # a walk reached fewer than k nodes: look at all of them
             rows = np.array(self._index.get_ids_list())
             stored = torch.from_numpy(np.array(self._index.get_items(rows)))
-            found, near = exact_search(
-                stored, torch.from_numpy(queries), k, DISTANCES[self.metric]
-            )
-            return rows[found.numpy()], near.numpy()
-        if self.metric == "euclidean":
-            distances = np.sqrt(distances.clip(min=0))  # hnswlib gives the square
-        return rows.astype(np.int64), distances
+            asked = torch.from_numpy(queries)
+            found, near = exact_search(stored, asked, k, euclidean_distance)
+            return rows[found.numpy()], near.square().numpy()
+        return rows.astype(np.int64), distances.clip(min=0)
 
     def graph(self) -> tuple[Graph, Tensor, Tensor]:
         """Read the graph that hnswlib has built.
@@ -237,7 +234,7 @@ class VectorIndex:
         with tempfile.TemporaryDirectory() as folder:
             inner = Path(folder, "graph")
             parts["graph"].tofile(inner)
-            loaded._index = load_hnswlib().Index(SPACES[loaded.metric], loaded.width)
+            loaded._index = load_hnswlib().Index("l2", loaded.width)
             loaded._index.load_index(str(inner))
         loaded._ids = parts["ids"]
         own = np.unique(parts["first"])
@@ -250,7 +247,7 @@ class VectorIndex:
         if vectors.dtype != torch.float32:
             raise ValueError(f"{name}={describe(vectors)}: float32 is what is stored")
         if self.metric == "cosine":
-            unit_length(vectors, name)
+            vectors = unit_length(vectors, name)
         return as_array(vectors)
 
 

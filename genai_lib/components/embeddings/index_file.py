@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-SPACES = {"cosine": "cosine", "euclidean": "l2"}
+METRICS = ("cosine", "euclidean")
 FORMAT = "genai-lib vector index 2"
 PARTS = {"graph": np.uint8, "ids": np.int64, "first": np.int64}
 HEAD = 6  # numbers at the start of hnswlib's file that are compared
@@ -31,7 +31,8 @@ def write(path: Path, about: dict, parts: dict[str, np.ndarray]) -> None:
     # In the same folder, because a file can be moved at once only within one disk.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         whole = Path(folder, "index")
-        save_file(parts, str(whole), metadata=header)
+        # Not by `save_file`, whose files nobody else may read, whatever the umask says.
+        whole.write_bytes(save(parts, metadata=header))
         os.replace(whole, path)
 
 
@@ -75,7 +76,7 @@ def _fits(about: dict, parts: dict[str, np.ndarray]) -> bool:
     if any(parts[name].dtype != dtype for name, dtype in PARTS.items()):
         return False
     head = graph[: 8 * HEAD].view(np.uint64).tolist()
-    if len(head) < HEAD or about["metric"] not in SPACES:
+    if len(head) < HEAD or about["metric"] not in METRICS:
         return False
     _, _, nodes, _, behind_vector, start_of_vector = head
     width = (behind_vector - start_of_vector) // 4

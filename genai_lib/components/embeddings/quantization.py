@@ -33,7 +33,7 @@ class ProductQuantizer:
 
     Attributes
     ----------
-    centres : floating-point Tensor of shape (P, C, d / P)
+    centres : Tensor of shape (P, C, d / P), of 32 or 64 bits
     """
 
     centres: Tensor
@@ -74,7 +74,7 @@ class ProductQuantizer:
             torch.from_numpy(_place(as_array(piece), centres, seed))
             for piece, seed in zip(pieces, seeds, strict=True)
         ]
-        return cls(torch.stack(found).to(vectors))
+        return cls(torch.stack(found).to(vectors.device))
 
     def __post_init__(self) -> None:
         check_floating("centres", self.centres)
@@ -93,7 +93,7 @@ class ProductQuantizer:
 
     def encode(self, vectors: Tensor) -> Tensor:
         """Number the nearest centre of each part: (N, d) gives uint8 (N, P)."""
-        check_vectors("vectors", vectors, self.width)
+        self._check_vectors("vectors", vectors)
         pieces = vectors.unflatten(1, (len(self.centres), -1)).transpose(0, 1)
         return torch.cdist(pieces, self.centres).argmin(-1).T.to(torch.uint8)
 
@@ -116,7 +116,7 @@ class ProductQuantizer:
         Tensor of shape (Q, N)
             Q x P x C small distances are computed once; the rest is looked up.
         """
-        check_vectors("queries", queries, self.width)
+        self._check_vectors("queries", queries)
         self._check_codes(codes)
         pieces = queries.unflatten(1, (len(self.centres), -1)).transpose(0, 1)
         table = torch.cdist(pieces, self.centres).square()  # (P, Q, C)
@@ -124,6 +124,14 @@ class ProductQuantizer:
         for part, column in zip(table, codes.long().T, strict=True):
             total += part[:, column]  # (Q, N)
         return total
+
+    def _check_vectors(self, name: str, vectors: Tensor) -> None:
+        check_vectors(name, vectors, self.width)
+        if vectors.dtype != self.centres.dtype:
+            raise ValueError(
+                f"{name}={describe(vectors)} must have the dtype of the centres, "
+                f"{self.centres.dtype}"
+            )
 
     def _check_codes(self, codes: Tensor) -> None:
         parts, centres, _ = self.centres.shape

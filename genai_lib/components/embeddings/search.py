@@ -49,6 +49,8 @@ def cosine_distance(queries: Tensor, vectors: Tensor) -> Tensor:
 
 def euclidean_distance(queries: Tensor, vectors: Tensor) -> Tensor:
     """Compare places, |q - v|: (Q, d) and (N, d) give (Q, N)."""
+    wide = torch.promote_types(queries.dtype, torch.float32)  # none for 16 bits
+    queries, vectors = queries.to(wide), vectors.to(wide)
     # The faster form |q|² - 2 q·v + |v|² loses small distances to rounding.
     return torch.cdist(queries, vectors, compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -79,6 +81,11 @@ def exact_search(
     """
     check_vectors("vectors", vectors)
     check_vectors("queries", queries, vectors.shape[1])
+    if queries.dtype != vectors.dtype:
+        raise ValueError(
+            f"queries={describe(queries)} and vectors={describe(vectors)} must have "
+            "the same dtype"
+        )
     if not 1 <= k <= len(vectors):
         raise ValueError(
             f"k={k} must be from 1 to the {len(vectors)} vectors there are"
