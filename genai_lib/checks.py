@@ -15,6 +15,8 @@ def describe(value: object) -> str:
     """Say in a few words what was passed: dtype and shape, or value and type."""
     if isinstance(value, Tensor):
         return f"{value.dtype} tensor of shape {tuple(value.shape)}"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{value.dtype} {type(value).__name__} of shape {tuple(value.shape)}"
     return f"{value!r} ({type(value).__name__})"
 
 

@@ -50,6 +50,8 @@ def draw_sets(
 
 def labels_of(sets: Tensor) -> Tensor:
     """Map sets (..., n, 1 + C) to the classes (...) of their largest priorities."""
+    if sets.isnan().any():
+        raise ValueError("sets holds NaN, which no priority can be compared with")
     winner = sets[..., 0].argmax(dim=-1)[..., None, None]  # (..., 1, 1)
     return sets.take_along_dim(winner, dim=-2)[..., 0, 1:].argmax(dim=-1)
 

@@ -19,9 +19,13 @@ from genai_lib.components.attention.dot_product import (
     attend,
     attend_fast,
     attend_loop,
-    causal_mask,
 )
 from genai_lib.components.attention.heads import MultiHeadAttention
+from genai_lib.components.attention.masks import (
+    causal_mask,
+    check_bias,
+    check_mask,
+)
 from genai_lib.components.attention.memory import KeyValueCache, Memory
 from genai_lib.components.attention.scheme import PositionScheme
 from genai_lib.components.attention.text_model import (
@@ -50,6 +54,8 @@ __all__ = [
     "attend_loop",
     "bits_per_token",
     "causal_mask",
+    "check_bias",
+    "check_mask",
     "next_token_loss",
     "quick_gelu",
     "watch_weights",

@@ -19,40 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import can_be_read, check_floating, describe
+from genai_lib.components.attention.masks import check_bias, check_mask
 from genai_lib.components.softmax import softmax, softmax_loop
 
 Normalizer = Callable[..., Tensor]
 """`normalize(logits, dim=-1) -> weights`; a logit of -∞ gets the weight 0."""
-
-
-def causal_mask(
-    queries: int, keys: int | None = None, device: torch.device | None = None
-) -> Tensor:
-    """Let every query see its own position and all before it.
-
-    The last query stands at the last key, so the mask of two new queries after three
-    cached keys is `causal_mask(2, 5)`.
-
-    Parameters
-    ----------
-    queries : int
-    keys : int, default=`queries`
-    device : torch.device, default=None
-
-    Returns
-    -------
-    bool Tensor of shape (queries, keys)
-        True where looking is allowed.
-
-    >>> causal_mask(2, 4).int().tolist()
-    [[1, 1, 1, 0], [1, 1, 1, 1]]
-    """
-    keys = queries if keys is None else keys
-    if not 0 <= queries <= keys:
-        raise ValueError(f"queries={queries} must be from 0 to keys={keys}")
-    everything = torch.ones(queries, keys, dtype=torch.bool, device=device)
-    return everything.tril(keys - queries)
 
 
 def attend_loop(
@@ -99,12 +71,14 @@ def attend(
     query : floating-point Tensor of shape (..., Q, d)
     key : Tensor of shape (..., K, d)
     value : Tensor of shape (..., K, v)
-    mask : bool Tensor broadcastable to (..., Q, K), default=None
-        True where looking is allowed.
+    mask : bool Tensor of shape (Q, K) or (..., Q or 1, K), default=None
+        True where looking is allowed; the leading sizes may be 1. What a query may not
+        see does not reach it, even if it is infinite or NaN.
     normalize : function of (logits, dim), default=softmax
         Turns scores into weights; -∞ means masked.
-    bias : Tensor broadcastable to (..., Q, K), default=None
-        Added to the scaled scores, before the mask.
+    bias : floating-point Tensor, default=None
+        Added to the scaled scores, before the mask. Its shape is as that of `mask`, or
+        lacks the first leading size: (heads, Q, K) serves all sequences of a batch.
     scale : float, default=1/√d
         Multiplies the products of queries and keys.
 
@@ -117,18 +91,20 @@ def attend(
     Raises
     ------
     ValueError
-        If a width or a number of keys does not fit, `mask` is not boolean, or `mask`
-        or `bias` do not broadcast.
+        If a width or a number of keys does not fit, `mask` is not boolean, or the
+        shape of `mask` or `bias` could be read in two ways.
     """
     _check(query, key, value, mask, bias)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = (query * scale) @ key.mT  # (..., Q, K)
+    guarded = mask is not None and not _all_finite(key, value)
+    compare, average = (_compare, _average) if guarded else (torch.matmul, torch.matmul)
+    scores = compare(query * scale, key.mT)  # (..., Q, K)
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
     weights = normalize(scores, dim=-1)
-    return weights @ value, weights
+    return average(weights, value), weights
 
 
 def attend_fast(
@@ -150,12 +126,20 @@ def attend_fast(
     Tensor of shape (..., Q, v)
     """
     _check(query, key, value, mask, bias)
+    added = mask
     if bias is not None:
-        bias = bias.to(query.dtype)
-        mask = bias if mask is None else bias.masked_fill(~mask, -math.inf)
-    if mask is not None and 2 < mask.ndim < query.ndim:
-        mask = mask.view(1, *mask.shape)  # fused for two dimensions or as many as here
-    return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+        added = bias.to(query.dtype)
+        added = added if mask is None else added.masked_fill(~mask, -math.inf)
+    if added is not None and 2 < added.ndim < query.ndim:
+        added = added.view(1, *added.shape)  # fused for two dimensions or as many
+    output = scaled_dot_product_attention(
+        query, key, value, attn_mask=added, scale=scale
+    )
+    if added is not None and _has_nan(output):
+        # The fused step multiplies what is hidden by 0, and 0 · NaN is NaN. Before
+        # PyTorch 2.5 it also gives NaN to a query that may see nothing.
+        return attend(query, key, value, mask, bias=bias, scale=scale)[0]
+    return output
 
 
 def _check(query, key, value, mask, bias) -> None:
@@ -171,18 +155,12 @@ def _check(query, key, value, mask, bias) -> None:
         raise ValueError(
             f"key={describe(key)} and value={describe(value)} must be equally many"
         )
-    if mask is not None and getattr(mask, "dtype", None) != torch.bool:
-        raise ValueError(
-            f"mask={describe(mask)} must be boolean, True where looking is allowed; "
-            "numbers to add to the scores go to bias"
-        )
     leading = _leading(query=query, key=key, value=value)
     shape = (*leading, query.shape[-2], key.shape[-2])
-    for name, tensor in {"mask": mask, "bias": bias}.items():
-        if tensor is not None and not _broadcasts(tensor.shape, shape):
-            raise ValueError(
-                f"{name}={describe(tensor)} must broadcast to (..., Q, K) = {shape}"
-            )
+    if mask is not None:
+        check_mask(mask, shape)
+    if bias is not None:
+        check_bias(bias, shape)
 
 
 def _leading(**tensors: Tensor) -> tuple[int, ...]:
@@ -198,6 +176,28 @@ def _leading(**tensors: Tensor) -> tuple[int, ...]:
         ) from None
 
 
-def _broadcasts(shape: Sequence[int], wanted: Sequence[int]) -> bool:
-    pairs = zip(reversed(shape), reversed(wanted), strict=False)
-    return len(shape) <= len(wanted) and all(a in (1, b) for a, b in pairs)
+# A sum is NaN or ∞ if an entry is, and costs less than to look at each of them.
+
+
+def _all_finite(*tensors: Tensor) -> bool:
+    sums = [x.detach().sum() for x in tensors if can_be_read(x)]
+    return all(bool(total.isfinite()) for total in sums)
+
+
+def _has_nan(output: Tensor) -> bool:
+    return can_be_read(output) and bool(output.detach().sum().isnan())
+
+
+def _compare(query: Tensor, key: Tensor) -> Tensor:
+    """Multiply (..., Q, d) by (..., d, K); broken keys do not enter gradients."""
+    broken = ~key.isfinite().all(-2, keepdim=True)  # (..., 1, K)
+    apart = (query @ key).detach()
+    return torch.where(broken, apart, query @ key.masked_fill(broken, 0))
+
+
+def _average(weights: Tensor, value: Tensor) -> Tensor:
+    """Multiply (..., Q, K) by (..., K, v), but 0 by NaN or ∞ is 0."""
+    broken = ~value.isfinite()
+    met = (weights != 0).to(value.dtype) @ broken.to(value.dtype) > 0  # (..., Q, v)
+    apart = (weights @ value).detach()
+    return torch.where(met, apart, weights @ value.masked_fill(broken, 0))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from genai_lib.checks import check_floating, check_positive, describe
 from genai_lib.components.attention.dot_product import Normalizer, attend, attend_fast
+from genai_lib.components.attention.masks import check_mask
 from genai_lib.components.attention.memory import KeyValueCache, Memory
 from genai_lib.components.attention.scheme import PositionScheme
 from genai_lib.components.softmax import softmax
@@ -97,7 +98,7 @@ class MultiHeadAttention(nn.Module):
         x : Tensor of shape (B, Q, D)
         memory : Tensor of shape (B, K, memory_width) or Memory, default=`x`
             What to look at, in cross-attention; `remember` prepares it once.
-        mask : bool Tensor of shape (Q, K) or broadcastable to (B, heads, Q, K)
+        mask : bool Tensor of shape (Q, K) or (B or 1, heads or 1, Q or 1, K)
             True where looking is allowed; with a cache, K counts its positions too.
         positions : Tensor of shape (Q,), default=those that follow the cache
         cache : KeyValueCache, default=None
@@ -123,9 +124,10 @@ class MultiHeadAttention(nn.Module):
 
         It is what `forward` gives to the output map, with the same parameters.
         """
-        self._check(x, memory, mask, cache)
+        self._check(x, memory, cache)
         query = _split(self.to_query(x), self.heads)  # (B, heads, Q, d)
         if memory is None:
+            self._check_mask(query, mask, cache)
             query, memory, bias = self._look_back(query, x, positions, cache)
         else:
             memory, bias = self.remember(memory), None
@@ -185,17 +187,18 @@ class MultiHeadAttention(nn.Module):
             return x
         return x.repeat_interleave(self.heads // self.groups, dim=-3)
 
-    def _check(self, x, memory, mask, cache) -> None:
+    def _check_mask(self, query, mask, cache) -> None:
+        # Before the cache is extended, so that it stays as it was.
+        if mask is not None:
+            past = 0 if cache is None else cache.length
+            check_mask(mask, (*query.shape[:-1], past + query.shape[-2]))
+
+    def _check(self, x, memory, cache) -> None:
         check_floating("x", x)
         if x.ndim != 3 or x.shape[-1] != self.width:
             raise ValueError(f"x={describe(x)} must have shape (B, Q, {self.width})")
         if memory is not None and (cache is not None or self.scheme is not None):
             raise ValueError("memory is given: a cache or a scheme has no place there")
-        if mask is not None and getattr(mask, "ndim", 0) not in (2, 4):
-            raise ValueError(
-                f"mask={describe(mask)} must have shape (Q, K) or four dimensions, "
-                "(B or 1, heads or 1, Q or 1, K)"
-            )
 
 
 def _split(x: Tensor, heads: int) -> Tensor:

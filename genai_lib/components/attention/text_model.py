@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_positive, describe
-from genai_lib.components.attention.dot_product import causal_mask
+from genai_lib.components.attention.masks import causal_mask
 from genai_lib.components.attention.scheme import PositionScheme
 from genai_lib.components.softmax import token_log_probabilities
 

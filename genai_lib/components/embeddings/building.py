@@ -25,7 +25,7 @@ from genai_lib.components.embeddings.graph import (
     descend,
     search_layer,
 )
-from genai_lib.components.embeddings.search import check_vectors
+from genai_lib.components.embeddings.search import as_array, check_vectors
 
 
 def build_graph(
@@ -35,6 +35,9 @@ def build_graph(
     generator: torch.Generator | None = None,
 ) -> Graph:
     """Insert the vectors one after the other [1, alg. 1].
+
+    A vector that equals an earlier one becomes its twin and gets no links: seen from a
+    node, a twin would lie before all else, and all other links would be passed over.
 
     Parameters
     ----------
@@ -54,11 +57,22 @@ def build_graph(
         )
     draws = torch.rand(len(vectors), generator=generator, dtype=torch.double)
     tops = (-(1 - draws).log() / math.log(links)).long().tolist()  # 1/ln M [1, §4.1]
-    array = vectors.numpy()
+    array = as_array(vectors)
     graph = Graph([{0: np.array([], dtype=int)} for _ in range(tops[0] + 1)], entry=0)
+    first = first_equal(array)
     for node in range(1, len(array)):
-        insert(graph, array, node, tops[node], links, ef)
+        if first[node] == node:
+            insert(graph, array, node, tops[node], links, ef)
+        else:
+            graph.twins.setdefault(first[node], []).append(node)
     return graph
+
+
+def first_equal(vectors: np.ndarray) -> list[int]:
+    """Number for each row of (N, d) the first row that equals it, often its own."""
+    seen: dict[bytes, int] = {}
+    rows = enumerate(vectors + 0.0)  # -0 becomes 0
+    return [seen.setdefault(row.tobytes(), number) for number, row in rows]
 
 
 def insert(

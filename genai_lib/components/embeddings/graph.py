@@ -17,14 +17,15 @@ References
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genai_lib.components.embeddings.search import check_vectors, recall
+from genai_lib.checks import describe
+from genai_lib.components.embeddings.search import as_array, check_vectors, recall
 
 Layer = dict[int, np.ndarray]
 Found = list[tuple[float, int]]
@@ -32,17 +33,20 @@ Found = list[tuple[float, int]]
 
 @dataclass
 class Graph:
-    """Who is linked to whom, layer by layer; layer 0 holds every node.
+    """Who is linked to whom, layer by layer; layer 0 holds each different vector.
 
     Attributes
     ----------
     layers : list of dict from node to int64 array of its neighbours
     entry : int
         The node of the top layer at which every walk starts.
+    twins : dict from node to list of nodes, default={}
+        The nodes with an equal vector, which have no links: they are found with it.
     """
 
     layers: list[Layer]
     entry: int
+    twins: dict[int, list[int]] = field(default_factory=dict)
 
 
 class Walk(NamedTuple):
@@ -116,22 +120,41 @@ def search_graph(graph: Graph, vectors: Tensor, query: Tensor, k: int, ef: int) 
     graph : Graph
     vectors : floating-point Tensor of shape (N, d)
     query : floating-point Tensor of shape (d,)
-    k : int
+    k : int, from 1 to N
     ef : int, at least k
 
     Returns
     -------
     Walk
-        int64 ids of shape (k,) and squared distances, the nearest first.
+        int64 ids of shape (k,) and squared distances, the nearest first. If the walk
+        can reach fewer than k nodes, all vectors are measured.
     """
-    if not 1 <= k <= ef:
-        raise ValueError(f"ef={ef} must be at least k={k}, and k at least 1")
     check_vectors("vectors", vectors)
+    if not 1 <= k <= min(ef, len(vectors)):
+        raise ValueError(
+            f"ef={ef} must be at least k={k}, and k from 1 to the {len(vectors)} "
+            "vectors there are"
+        )
+    if not isinstance(query, Tensor) or query.ndim != 1:
+        raise ValueError(f"query={describe(query)} must have shape (d,)")
     check_vectors("query", query[None], vectors.shape[1])
-    ruler = Ruler(vectors.numpy(), query.numpy())
-    found = search_layer(ruler, graph.layers[0], descend(ruler, graph, 0), ef)[:k]
+    ruler = Ruler(as_array(vectors), as_array(query))
+    walked = search_layer(ruler, graph.layers[0], descend(ruler, graph, 0), ef)
+    found = with_twins(walked, graph.twins)[:k]
+    if len(found) < k:
+        everyone = np.arange(len(vectors))
+        found = sorted(zip(ruler(everyone), everyone.tolist(), strict=True))[:k]
     distances, ids = zip(*found, strict=True)
     return Walk(torch.tensor(ids), torch.tensor(distances), ruler.evaluations)
+
+
+def with_twins(found: Found, twins: dict[int, list[int]]) -> Found:
+    """Let each node be followed by its twins, at the same distance."""
+    return [
+        (distance, one)
+        for distance, node in found
+        for one in (node, *twins.get(node, []))
+    ]
 
 
 class Cost(NamedTuple):
@@ -156,6 +179,12 @@ def recall_curve(
         The true nodes, as `exact_search` finds them.
     efs : sequence of int
     """
+    check_vectors("queries", queries, vectors.shape[1])
+    if exact.ndim != 2 or len(exact) != len(queries) or exact.numel() == 0:
+        raise ValueError(
+            f"exact={describe(exact)} must be (Q, k) for queries={describe(queries)}, "
+            "with Q and k above 0"
+        )
     costs = []
     for ef in efs:
         walks = [search_graph(graph, vectors, q, exact.shape[1], ef) for q in queries]

@@ -44,13 +44,13 @@ def load_hnswlib() -> ModuleType:
 
 
 def read_graph(index: "hnswlib.Index") -> tuple[Graph, Tensor, Tensor]:
-    """Return the graph, the vectors as stored (N, d), and their ids (N,)."""
+    """Return the graph, the vectors as stored (N, d), and their labels (N,)."""
     (state,) = index.__getstate__()
     count, size = state["cur_element_count"], state["size_data_per_element"]
     records = state["data_level0"][: count * size].view(np.uint8).reshape(count, size)
     start = state["offset_data"]
     vectors = _as(records[:, start : start + 4 * index.dim], np.float32)
-    ids = _as(records[:, state["label_offset"] :], np.uint64)[:, 0].astype(np.int64)
+    labels = _as(records[:, state["label_offset"] :], np.uint64)[:, 0].astype(np.int64)
     layers = [_links(records[:, : COUNT + 4 * state["max_M0"]], np.arange(count))]
     levels = state["element_levels"][:count]
     block = state["size_links_per_element"]
@@ -60,7 +60,17 @@ def read_graph(index: "hnswlib.Index") -> tuple[Graph, Tensor, Tensor]:
         nodes = np.flatnonzero(levels >= level)
         layers.append(_links(upper[first[nodes] + level - 1], nodes))
     graph = Graph(layers, entry=state["enterpoint_node"])
-    return graph, torch.from_numpy(vectors), torch.from_numpy(ids)
+    return graph, torch.from_numpy(vectors), torch.from_numpy(labels)
+
+
+def relabelled(graph: Graph, labels: np.ndarray, twins: dict[int, list[int]]) -> Graph:
+    """Name the nodes by their labels (N,), and give them twins."""
+    layers = [
+        {int(labels[node]): labels[others] for node, others in layer.items()}
+        for layer in graph.layers
+    ]
+    entry = int(labels[graph.entry]) if len(labels) else graph.entry
+    return Graph(layers, entry, twins)
 
 
 def _links(records: np.ndarray, nodes: np.ndarray) -> dict[int, np.ndarray]:

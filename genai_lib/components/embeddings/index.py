@@ -19,17 +19,32 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import describe
+from genai_lib.components.embeddings.equals import Equals
 from genai_lib.components.embeddings.graph import Graph
-from genai_lib.components.embeddings.hnswlib_graph import load_hnswlib, read_graph
-from genai_lib.components.embeddings.index_file import SPACES, read, write
-from genai_lib.components.embeddings.search import check_vectors, unit_length
+from genai_lib.components.embeddings.hnswlib_graph import (
+    load_hnswlib,
+    read_graph,
+    relabelled,
+)
+from genai_lib.components.embeddings.index_file import METRICS, read, write
+from genai_lib.components.embeddings.search import (
+    as_array,
+    check_vectors,
+    euclidean_distance,
+    exact_search,
+    unit_length,
+)
 
 SEED = 100
 FIRST_ROOM = 1024
+DIGITS = 6  # two directions that agree in so many have no distance in 32 bits
 
 
 class VectorIndex:
     """Find near vectors without looking at all of them [1].
+
+    Equal vectors, or for the cosine equal directions, share one node of the graph:
+    among many equal ones a walk would find no way to the others.
 
     Parameters
     ----------
@@ -61,21 +76,23 @@ class VectorIndex:
         ef_construction: int = 200,
         made_by: str = "",
     ) -> None:
-        if metric not in SPACES:
-            raise ValueError(f"metric={metric!r} must be one of {tuple(SPACES)}")
+        if metric not in METRICS:
+            raise ValueError(f"metric={metric!r} must be one of {METRICS}")
         if width < 1 or links < 2 or ef_construction < links:
             raise ValueError(
                 f"width={width} must be at least 1, links={links} at least 2 and "
                 f"ef_construction={ef_construction} at least as many"
             )
         self.width, self.metric, self.made_by = width, metric, made_by
-        self._index = load_hnswlib().Index(SPACES[metric], width)
+        self._equals = Equals(digits=DIGITS if metric == "cosine" else None)
+        self._ids = np.empty(0, dtype=np.int64)
+        self._index = load_hnswlib().Index("l2", width)
         self._index.init_index(
             FIRST_ROOM, ef_construction=ef_construction, M=links, random_seed=SEED
         )
 
     def __len__(self) -> int:
-        return self._index.get_current_count()
+        return len(self._ids)
 
     def add(self, vectors: Tensor, ids: Tensor | None = None) -> Tensor:
         """Add vectors; each gets the id given, or the next free number.
@@ -98,17 +115,24 @@ class VectorIndex:
             id negative, repeated or taken. Then nothing is added.
         """
         array = self._checked("vectors", vectors)
-        taken = self._index.get_ids_list()
         if ids is None:
-            start = max(taken, default=-1) + 1
+            start = self._ids.max(initial=-1) + 1
             ids = torch.arange(start, start + len(array))
-        _check_ids(ids, len(array), taken)
-        room = self._index.get_max_elements()
-        if len(self) + len(array) > room:
-            self._index.resize_index(max(2 * room, len(self) + len(array)))
-        # With several threads the graph would depend on their race.
-        self._index.add_items(array, ids.numpy(), num_threads=1)
+        _check_ids(ids, len(array), self._ids)
+        rows = self._equals.add(array)
+        self._ids = np.append(self._ids, ids.cpu().numpy())
+        if rows.any():
+            labels = np.flatnonzero(rows) + len(self) - len(array)
+            self._insert(array[rows], labels)
         return ids
+
+    def _insert(self, array: np.ndarray, labels: np.ndarray) -> None:
+        needed = self._index.get_current_count() + len(array)
+        room = self._index.get_max_elements()
+        if needed > room:
+            self._index.resize_index(max(2 * room, needed))
+        # With several threads the graph would depend on their race.
+        self._index.add_items(array, labels, num_threads=1)
 
     def search(
         self, queries: Tensor, k: int = 10, ef: int = 64
@@ -136,17 +160,25 @@ class VectorIndex:
             )
         if ef < k:
             raise ValueError(f"ef={ef} must be at least k={k}")
+        if len(array) == 0:
+            return torch.empty(0, k, dtype=torch.int64), torch.empty(0, k)
+        rows, squares = self._equals.expand(*self._walk(array, k, ef), k)
+        # Between vectors of length one, |q - v|² = 2 (1 - cos).
+        distances = squares / 2 if self.metric == "cosine" else np.sqrt(squares)
+        return torch.from_numpy(self._ids[rows]), torch.from_numpy(distances)
+
+    def _walk(self, queries: np.ndarray, k: int, ef: int):
+        k = min(k, self._index.get_current_count())
         self._index.set_ef(ef)
         try:
-            ids, distances = self._index.knn_query(array, k, num_threads=1)
-        except RuntimeError as error:
-            raise ValueError(
-                f"ef={ef}: a walk found fewer than k={k} vectors"
-            ) from error
-        distances = torch.from_numpy(distances)
-        if self.metric == "euclidean":
-            distances = distances.clamp(min=0).sqrt()  # hnswlib gives the square
-        return torch.from_numpy(ids.astype(np.int64)), distances
+            rows, distances = self._index.knn_query(queries, k, num_threads=1)
+        except RuntimeError:  # a walk reached fewer than k nodes: look at all of them
+            rows = np.array(self._index.get_ids_list())
+            stored = torch.from_numpy(np.array(self._index.get_items(rows)))
+            asked = torch.from_numpy(queries)
+            found, near = exact_search(stored, asked, k, euclidean_distance)
+            return rows[found.numpy()], near.square().numpy()
+        return rows.astype(np.int64), distances.clip(min=0)
 
     def graph(self) -> tuple[Graph, Tensor, Tensor]:
         """Read the graph that hnswlib has built.
@@ -159,7 +191,12 @@ class VectorIndex:
             As stored: of length one if the metric is the cosine.
         ids : int64 Tensor of shape (N,)
         """
-        return read_graph(self._index)
+        twins = {row: same[1:] for row, same in self._equals.twins.items()}
+        graph, vectors, labels = read_graph(self._index)
+        order = labels.argsort()
+        own = torch.searchsorted(labels[order], torch.from_numpy(self._equals.first))
+        graph = relabelled(graph, labels.numpy(), twins)
+        return graph, vectors[order][own], torch.from_numpy(self._ids.copy())
 
     def save(self, path: str | Path) -> None:
         """Write everything into one safetensors file, at once or not at all."""
@@ -168,7 +205,8 @@ class VectorIndex:
             inner = Path(folder, "graph")
             self._index.save_index(str(inner))
             graph = np.fromfile(inner, dtype=np.uint8)
-        write(Path(path), about | {"count": len(self)}, graph)
+        parts = {"graph": graph, "ids": self._ids, "first": self._equals.first}
+        write(Path(path), about | {"count": len(self)}, parts)
 
     @classmethod
     def load(cls, path: str | Path, *, made_by: str | None = None) -> "VectorIndex":
@@ -186,7 +224,7 @@ class VectorIndex:
             If the file is missing, truncated, changed, of another kind, or its vectors
             were made by something else.
         """
-        about, graph = read(Path(path))
+        about, parts = read(Path(path))
         if made_by is not None and made_by != about["made_by"]:
             raise ValueError(
                 f"made_by={made_by!r}: the vectors in path={str(path)!r} were made by "
@@ -195,9 +233,13 @@ class VectorIndex:
         loaded = cls(about["width"], about["metric"], made_by=about["made_by"])
         with tempfile.TemporaryDirectory() as folder:
             inner = Path(folder, "graph")
-            graph.tofile(inner)
-            loaded._index = load_hnswlib().Index(SPACES[loaded.metric], loaded.width)
+            parts["graph"].tofile(inner)
+            loaded._index = load_hnswlib().Index("l2", loaded.width)
             loaded._index.load_index(str(inner))
+        loaded._ids = parts["ids"]
+        own = np.unique(parts["first"])
+        vectors = np.array(loaded._index.get_items(own)).reshape(len(own), loaded.width)
+        loaded._equals.restore(parts["first"], vectors)
         return loaded
 
     def _checked(self, name: str, vectors: Tensor) -> np.ndarray:
@@ -205,13 +247,13 @@ class VectorIndex:
         if vectors.dtype != torch.float32:
             raise ValueError(f"{name}={describe(vectors)}: float32 is what is stored")
         if self.metric == "cosine":
-            unit_length(vectors, name)
-        return vectors.detach().cpu().numpy()
+            vectors = unit_length(vectors, name)
+        return as_array(vectors)
 
 
-def _check_ids(ids: Tensor, rows: int, taken: list[int]) -> None:
+def _check_ids(ids: Tensor, rows: int, taken: np.ndarray) -> None:
     if not isinstance(ids, Tensor) or ids.dtype != torch.int64 or ids.shape != (rows,):
         raise ValueError(f"ids={describe(ids)}: int64 of shape ({rows},) is needed")
-    new = set(ids.tolist())
-    if len(new) < rows or min(new, default=0) < 0 or not new.isdisjoint(taken):
+    new = np.unique(ids.cpu().numpy())
+    if len(new) < rows or new.min(initial=0) < 0 or np.isin(new, taken).any():
         raise ValueError("ids must not be negative, repeated or in the index already")

@@ -12,14 +12,17 @@ References
         doi:10.1109/TPAMI.2010.57
 """
 
+import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from genai_lib.checks import describe
-from genai_lib.components.embeddings.search import check_vectors
+from genai_lib.checks import check_floating, describe
+from genai_lib.components.embeddings.search import as_array, check_vectors
 
 BYTE = 256
 
@@ -30,7 +33,7 @@ class ProductQuantizer:
 
     Attributes
     ----------
-    centres : floating-point Tensor of shape (P, C, d / P)
+    centres : Tensor of shape (P, C, d / P), of 32 or 64 bits
     """
 
     centres: Tensor
@@ -44,6 +47,9 @@ class ProductQuantizer:
         generator: torch.Generator | None = None,
     ) -> "ProductQuantizer":
         """Place the centres of every part by k-means.
+
+        Where a part has no more different values than centres, these are the centres,
+        the last of them repeated.
 
         Parameters
         ----------
@@ -65,11 +71,20 @@ class ProductQuantizer:
         seeds = torch.randint(2**31, (parts,), generator=generator).tolist()
         pieces = vectors.unflatten(1, (parts, -1)).unbind(1)  # P of (N, d/P)
         found = [
-            KMeans(centres, n_init=1, max_iter=20, random_state=seed).fit(piece.numpy())
+            torch.from_numpy(_place(as_array(piece), centres, seed))
             for piece, seed in zip(pieces, seeds, strict=True)
         ]
-        places = [torch.from_numpy(one.cluster_centers_) for one in found]
-        return cls(torch.stack(places).to(vectors))
+        return cls(torch.stack(found).to(vectors.device))
+
+    def __post_init__(self) -> None:
+        check_floating("centres", self.centres)
+        if self.centres.ndim != 3 or not 1 <= self.centres.shape[1] <= BYTE:
+            raise ValueError(
+                f"centres={describe(self.centres)} must have shape (P, C, d / P) with "
+                f"C from 1 to {BYTE}"
+            )
+        if not self.centres.isfinite().all():
+            raise ValueError("centres holds a value that is not finite")
 
     @property
     def width(self) -> int:
@@ -78,7 +93,7 @@ class ProductQuantizer:
 
     def encode(self, vectors: Tensor) -> Tensor:
         """Number the nearest centre of each part: (N, d) gives uint8 (N, P)."""
-        check_vectors("vectors", vectors, self.width)
+        self._check_vectors("vectors", vectors)
         pieces = vectors.unflatten(1, (len(self.centres), -1)).transpose(0, 1)
         return torch.cdist(pieces, self.centres).argmin(-1).T.to(torch.uint8)
 
@@ -101,7 +116,7 @@ class ProductQuantizer:
         Tensor of shape (Q, N)
             Q x P x C small distances are computed once; the rest is looked up.
         """
-        check_vectors("queries", queries, self.width)
+        self._check_vectors("queries", queries)
         self._check_codes(codes)
         pieces = queries.unflatten(1, (len(self.centres), -1)).transpose(0, 1)
         table = torch.cdist(pieces, self.centres).square()  # (P, Q, C)
@@ -109,6 +124,14 @@ class ProductQuantizer:
         for part, column in zip(table, codes.long().T, strict=True):
             total += part[:, column]  # (Q, N)
         return total
+
+    def _check_vectors(self, name: str, vectors: Tensor) -> None:
+        check_vectors(name, vectors, self.width)
+        if vectors.dtype != self.centres.dtype:
+            raise ValueError(
+                f"{name}={describe(vectors)} must have the dtype of the centres, "
+                f"{self.centres.dtype}"
+            )
 
     def _check_codes(self, codes: Tensor) -> None:
         parts, centres, _ = self.centres.shape
@@ -118,3 +141,14 @@ class ProductQuantizer:
             raise ValueError(f"codes={describe(codes)} must have shape (N, {parts})")
         if len(codes) and int(codes.max()) >= centres:
             raise ValueError(f"codes holds {int(codes.max())}: there is no such centre")
+
+
+def _place(points: np.ndarray, centres: int, seed: int) -> np.ndarray:
+    different = np.unique(points, axis=0)
+    if len(different) <= centres:
+        return different[np.arange(centres).clip(max=len(different) - 1)]
+    with warnings.catch_warnings():
+        # Nearly equal points may share a centre, and another one then stays unused.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        means = KMeans(centres, n_init=1, max_iter=20, random_state=seed)
+        return means.fit(points).cluster_centers_

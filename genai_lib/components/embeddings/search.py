@@ -9,6 +9,7 @@ Letters used in this file
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +28,12 @@ def check_vectors(name: str, vectors: object, width: int | None = None) -> None:
         raise ValueError(f"{name} holds a value that is not finite")
 
 
+def as_array(vectors: Tensor) -> np.ndarray:
+    """Return the numbers of a tensor as an array, those of 16 bits in 32."""
+    wide = torch.promote_types(vectors.dtype, torch.float32)
+    return np.ascontiguousarray(vectors.detach().cpu().to(wide).numpy())
+
+
 def unit_length(vectors: Tensor, name: str = "vectors") -> Tensor:
     """Divide each row by its length; a row of zeros has no direction: ValueError."""
     lengths = vectors.norm(dim=-1, keepdim=True)
@@ -42,6 +49,8 @@ def cosine_distance(queries: Tensor, vectors: Tensor) -> Tensor:
 
 def euclidean_distance(queries: Tensor, vectors: Tensor) -> Tensor:
     """Compare places, |q - v|: (Q, d) and (N, d) give (Q, N)."""
+    wide = torch.promote_types(queries.dtype, torch.float32)  # none for 16 bits
+    queries, vectors = queries.to(wide), vectors.to(wide)
     # The faster form |q|² - 2 q·v + |v|² loses small distances to rounding.
     return torch.cdist(queries, vectors, compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -72,6 +81,11 @@ def exact_search(
     """
     check_vectors("vectors", vectors)
     check_vectors("queries", queries, vectors.shape[1])
+    if queries.dtype != vectors.dtype:
+        raise ValueError(
+            f"queries={describe(queries)} and vectors={describe(vectors)} must have "
+            "the same dtype"
+        )
     if not 1 <= k <= len(vectors):
         raise ValueError(
             f"k={k} must be from 1 to the {len(vectors)} vectors there are"
@@ -91,5 +105,7 @@ def recall(found: Tensor, exact: Tensor) -> float:
             f"found={describe(found)} and exact={describe(exact)} must be (Q, any), "
             "(Q, k)"
         )
+    if exact.numel() == 0:
+        raise ValueError(f"exact={describe(exact)} holds no neighbour to be found")
     hits = (exact[:, :, None] == found[:, None, :]).any(-1)  # (Q, k)
     return hits.double().mean().item()

@@ -48,6 +48,8 @@ class TextEncoder(nn.Module):
 
     def forward(self, texts: Sequence[Tensor]) -> Tensor:
         """Map B texts, each int64 word ids (L,), to vectors (B, d)."""
+        if len(texts) == 0:
+            return self.words.weight.new_zeros(0, self.words.embedding_dim)
         lengths = torch.tensor([len(text) for text in texts])
         device = self.words.weight.device
         starts = (lengths.cumsum(0) - lengths).to(device)

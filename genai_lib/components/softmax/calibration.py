@@ -38,6 +38,8 @@ def expected_calibration_error(
     check_labels("probabilities", probabilities, labels)
     if bins < 1:
         raise ValueError(f"bins={bins} must be at least 1")
+    if not probabilities.isfinite().all():
+        raise ValueError("probabilities holds a value that is not finite")
     confidence, guess = probabilities.double().max(dim=-1)  # (N,), (N,)
     gap = (guess == labels).double() - confidence
     which = (confidence * bins).ceil().long().clamp(1, bins) - 1

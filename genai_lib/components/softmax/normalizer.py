@@ -169,6 +169,7 @@ def gumbel_max(
         raise ValueError(f"temperature={temperature} must be above 0 and finite")
     # log p differs from z/θ by one number for each row, and is never too large.
     logits = log_softmax(logits, temperature, dim=-1)
+    # A row whose largest logit is NaN or -∞ has nothing to draw, nor has an empty one.
     if logits.shape[-1] == 0 or not (logits.amax(dim=-1) > -math.inf).all():
         raise ValueError(NOTHING_TO_DRAW)
     device = logits.device if generator is None else generator.device

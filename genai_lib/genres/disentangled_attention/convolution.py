@@ -11,7 +11,7 @@ References
         arXiv:2006.03654
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -93,15 +93,24 @@ class Convolution(nn.Module):
         ValueError
             If the shapes of `x` and `made` differ, or that of `mask` does not fit.
         """
-        if x.shape != made.shape or (mask is not None and mask.shape != x.shape[:2]):
+        if x.ndim != 3 or x.shape != made.shape:
             raise ValueError(
-                f"x={describe(x)} and made={describe(made)} must have the same shape, "
-                f"mask={'None' if mask is None else describe(mask)} its first two sizes"
+                f"x={describe(x)} and made={describe(made)} must have the same shape "
+                "(B, T, D)"
             )
         if mask is not None:
+            _check_mask(mask, x.shape[:-1])
             x = x.masked_fill(~mask[..., None], 0)
         near = self.window(x.mT).mT  # the window runs over the last axis
         return self.norm(made + self.activation(near))
+
+
+def _check_mask(mask: object, shape: Sequence[int]) -> None:
+    boolean = isinstance(mask, Tensor) and mask.dtype == torch.bool
+    if not boolean or mask.shape != tuple(shape):
+        raise ValueError(
+            f"mask={describe(mask)} must be boolean, of shape {tuple(shape)}"
+        )
 
 
 class ConvolvedBlock(PostNormBlock):
@@ -144,5 +153,8 @@ class ConvolvedBlock(PostNormBlock):
             False where a token only fills up a row.
         positions : integer Tensor of shape (T,), default=0 to T - 1
         """
+        batch, length, _ = x.shape
+        if mask is not None:
+            _check_mask(mask, (batch, 1, 1, length))
         made = super().forward(x, mask=mask, positions=positions)
         return self.convolution(x, made, None if mask is None else mask[:, 0, 0])

@@ -13,7 +13,7 @@ References
 
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import check_positive, describe
 from genai_lib.components.attention import ACTIVATIONS
 from genai_lib.genres.encoder_only.config import BertConfig
 
@@ -80,4 +80,6 @@ def padding_mask(tokens: Tensor, padding: int) -> Tensor:
     >>> padding_mask(torch.tensor([[5, 6, 0]]), 0).flatten().tolist()
     [True, True, False]
     """
+    if not isinstance(tokens, Tensor) or tokens.ndim != 2:
+        raise ValueError(f"tokens={describe(tokens)} must have shape (B, T)")
     return (tokens != padding)[:, None, None]

@@ -95,8 +95,9 @@ class Bert(Pretrained):
         tokens : integer Tensor of shape (B, T)
         types : integer Tensor of shape (B, T), default=zeros
             Which kind of text each token belongs to.
-        mask : bool Tensor of shape (T, T) or broadcastable to (B, heads, T, T)
-            True where looking is allowed; by default it is allowed everywhere.
+        mask : bool Tensor of shape (T, T) or (B or 1, heads or 1, T or 1, T)
+            True where looking is allowed; by default it is allowed everywhere. Of texts
+            that are filled up, `padding_mask` makes it.
         at : bool Tensor of shape (B, T), default=None
             Where scores are wanted, if not everywhere; only these are computed.
 
@@ -114,6 +115,14 @@ class Bert(Pretrained):
         if self.head is None:
             raise ValueError("this model has no head; only `hidden` can be asked for")
         hidden = self.hidden(tokens, types, mask=mask)
+        if at is not None and (
+            not isinstance(at, Tensor)
+            or at.dtype != torch.bool
+            or at.shape != tokens.shape
+        ):
+            raise ValueError(
+                f"at={describe(at)} must be boolean, of shape {tuple(tokens.shape)}"
+            )
         return self.head(hidden if at is None else hidden[at])
 
     def hidden(

@@ -30,7 +30,7 @@ from genai_lib.components.embeddings import (
 )
 from genai_lib.components.embeddings.building import diverse
 from genai_lib.components.embeddings.graph import Ruler
-from genai_lib.components.embeddings.index_file import _digest
+from genai_lib.components.embeddings.index_file import digest
 from genai_lib.components.embeddings.vectors import clustered_vectors
 
 DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}
@@ -293,11 +293,11 @@ def test_any_changed_byte_is_one_clear_error(tmp_path_factory, place, change):
 def write_other(path, **changes):
     """Store an index whose description was changed and signed again."""
     filled().save(path)
-    graph = load_file(path)["graph"]
-    about = {"format": "genai-lib vector index 1", "width": 6, "metric": "cosine"}
+    parts = load_file(path)
+    about = {"format": "genai-lib vector index 2", "width": 6, "metric": "cosine"}
     about |= {"made_by": "", "count": 300} | changes
-    header = {"about": json.dumps(about | {"sha256": _digest(about, graph)})}
-    save_file({"graph": graph}, path, metadata=header)
+    header = {"about": json.dumps(about | {"sha256": digest(about, parts)})}
+    save_file(parts, path, metadata=header)
 
 
 @pytest.mark.parametrize(
@@ -323,8 +323,8 @@ def test_a_description_that_does_not_fit_is_one_clear_error(tmp_path, changes):
 @pytest.mark.parametrize("about", ["", "[]", "{}", "3", '{"sha256": "0"}'])
 def test_a_description_of_another_kind_is_one_clear_error(tmp_path, about):
     filled().save(tmp_path / "index")
-    graph = load_file(tmp_path / "index")["graph"]
-    save_file({"graph": graph}, tmp_path / "index", metadata={"about": about})
+    parts = load_file(tmp_path / "index")
+    save_file(parts, tmp_path / "index", metadata={"about": about})
     with pytest.raises(ValueError, match="path='.*index' is"):
         VectorIndex.load(tmp_path / "index")
 

@@ -297,8 +297,10 @@ def test_samples_have_the_shape_of_the_rows_and_obey_the_generator():
 
 def test_nothing_to_draw_is_an_error():
     for bad in ([-INF, -INF], [math.nan, 0.0], []):
-        with pytest.raises(ValueError, match="logits has a row with nothing to draw"):
-            sample(torch.tensor(bad))
+        for draw in (sample, gumbel_max):
+            for logits in (torch.tensor(bad), torch.tensor([bad, bad])):
+                with pytest.raises(ValueError, match="logits has a row with nothing"):
+                    draw(logits)
     with pytest.raises(ValueError, match="temperature=0"):
         gumbel_max(torch.zeros(3), 0)
 

@@ -326,6 +326,6 @@ def test_wrong_input_is_one_clear_error():
         Convolution(0, 3)
     with pytest.raises(ValueError, match=r"made=.*\(2, 4, 6\) must have the same"):
         convolution(x, x[:, :4])
-    for mask in (torch.ones(2, 4).bool(), torch.ones(2, 5, 6).bool()):
-        with pytest.raises(ValueError, match="mask=.*first two sizes"):
+    for mask in (torch.ones(2, 4).bool(), torch.ones(2, 5, 6).bool(), torch.ones(2, 5)):
+        with pytest.raises(ValueError, match=r"mask=.*boolean, of shape \(2, 5\)"):
             convolution(x, x, mask)

@@ -264,7 +264,7 @@ def test_inputs_that_cannot_be_are_named():
         model(tokens, torch.zeros(1, 3).long())
     with pytest.raises(ValueError, match="mask=.*boolean"):
         model(tokens, mask=torch.ones(3, 3))
-    with pytest.raises(ValueError, match=r"mask=.* \(Q, K\) or four"):
+    with pytest.raises(ValueError, match=r"mask=.* \(Q, K\) or 4"):
         model(tokens, mask=torch.ones(1, 3, 3).bool())
     bare = Bert(BertConfig(5, head=False, pooler=False))
     with pytest.raises(ValueError, match="has no head"):

@@ -1,0 +1,100 @@
+"""Masks: which keys a query may see, and the shapes in which that is said.
+
+Chapter  chapters/components/attention.ipynb
+Tests    tests/components/test_attention_masks.py
+
+Shape letters used in this file
+    ...  any leading dimensions, such as batch and heads
+    Q  queries      K  keys
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from genai_lib.checks import check_floating, describe
+
+
+def causal_mask(
+    queries: int, keys: int | None = None, device: torch.device | None = None
+) -> Tensor:
+    """Let every query see its own position and all before it.
+
+    The last query stands at the last key, so the mask of two new queries after three
+    cached keys is `causal_mask(2, 5)`.
+
+    Parameters
+    ----------
+    queries : int
+    keys : int, default=`queries`
+    device : torch.device, default=None
+
+    Returns
+    -------
+    bool Tensor of shape (queries, keys)
+        True where looking is allowed.
+
+    >>> causal_mask(2, 4).int().tolist()
+    [[1, 1, 1, 0], [1, 1, 1, 1]]
+    """
+    keys = queries if keys is None else keys
+    whole = isinstance(queries, int) and isinstance(keys, int)
+    if not whole or not 0 <= queries <= keys:
+        raise ValueError(f"queries={queries} must be from 0 to keys={keys}")
+    everything = torch.ones(queries, keys, dtype=torch.bool, device=device)
+    return everything.tril(keys - queries)
+
+
+def check_mask(mask: object, shape: Sequence[int]) -> None:
+    """Raise ValueError unless `mask` is boolean and can be read in one way only.
+
+    It has the shape (Q, K), or as many dimensions as the scores: the last is K, any
+    other may be 1. All else that broadcasts is refused, because the mask (B, K) of
+    padded texts would be taken for (Q, K) and that of (B, Q, K) for (heads, Q, K).
+
+    Parameters
+    ----------
+    mask : object
+    shape : sequence of int
+        That of the scores, (..., Q, K).
+    """
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        raise ValueError(
+            f"mask={describe(mask)} must be boolean, True where looking is allowed; "
+            "numbers to add to the scores go to bias"
+        )
+    if mask.shape != tuple(shape[-2:]) and not _fits(mask.shape, shape):
+        raise ValueError(f"mask={describe(mask)} must have {_wanted(shape)}")
+
+
+def check_bias(bias: object, shape: Sequence[int]) -> None:
+    """Raise ValueError unless `bias` can be read in one way only.
+
+    Parameters
+    ----------
+    bias : object
+        The shapes of a mask are allowed, and (heads, Q, K) for scores (B, heads, Q, K).
+    shape : sequence of int
+        That of the scores, (..., Q, K).
+    """
+    check_floating("bias", bias)
+    allowed = bias.shape in (tuple(shape[-2:]), tuple(shape[1:]))
+    if not allowed and not _fits(bias.shape, shape):
+        inner = f", or {tuple(shape[1:])}" if len(shape) > 3 else ""
+        raise ValueError(f"bias={describe(bias)} must have {_wanted(shape)}{inner}")
+
+
+def _fits(given: Sequence[int], shape: Sequence[int]) -> bool:
+    if not 2 < len(shape) == len(given) or given[-1] != shape[-1]:
+        return False
+    return all(a in (1, b) for a, b in zip(given, shape, strict=True))
+
+
+def _wanted(shape: Sequence[int]) -> str:
+    whole = f"the shape {tuple(shape[-2:])} of (Q, K)"
+    if len(shape) == 2:
+        return whole
+    names = "(B, heads, Q, K)" if len(shape) == 4 else "(..., Q, K)"
+    sizes = f"{tuple(shape)} of {names}, where all but K may be 1"
+    return f"{whole} or {len(shape)} dimensions: {sizes}"

@@ -1,0 +1,72 @@
+"""Which vectors of an index are equal: they share one node of its graph.
+
+Chapter  chapters/components/embeddings.ipynb
+Tests    tests/components/test_embeddings_degenerate.py
+
+Letters used in this file
+    N  vectors      Q  queries      d  width of a vector      k  results per query
+"""
+
+import numpy as np
+
+
+class Equals:
+    """For each row of an index, the first row that equals it.
+
+    Parameters
+    ----------
+    digits : int or None
+        To so many digits after the point equal vectors agree; None is exactly.
+
+    Attributes
+    ----------
+    first : int64 array of shape (N,)
+    twins : dict from a first row to the list of all rows that equal it
+        Only where there are several.
+    """
+
+    def __init__(self, digits: int | None) -> None:
+        self.digits = digits
+        self.first = np.empty(0, dtype=np.int64)
+        self.twins: dict[int, list[int]] = {}
+        self._rows: dict[bytes, int] = {}
+
+    def add(self, vectors: np.ndarray) -> np.ndarray:
+        """Number more rows (n, d) and return which of them, (n,), equal no other."""
+        start = len(self.first)
+        keys = enumerate(self._keys(vectors), start)
+        found = [self._rows.setdefault(key, row) for row, key in keys]
+        first = np.array(found, dtype=np.int64)
+        self._join(first, start)
+        return first == np.arange(start, start + len(first))
+
+    def restore(self, first: np.ndarray, vectors: np.ndarray) -> None:
+        """Take over the rows of a stored index; `vectors` are those without twins."""
+        own = np.flatnonzero(first == np.arange(len(first))).tolist()
+        self._rows = dict(zip(self._keys(vectors), own, strict=True))
+        self._join(first, 0)
+
+    def expand(
+        self, rows: np.ndarray, distances: np.ndarray, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Let each found row (Q, n) be followed by its twins, and keep k of them."""
+        if not self.twins:
+            return rows, distances
+        found = [[self.twins.get(row, [row]) for row in line] for line in rows.tolist()]
+        counts = [[len(twins) for twins in line] for line in found]
+        lines = [sum(line, [])[:k] for line in found]
+        spread = [
+            np.repeat(d, count)[:k] for d, count in zip(distances, counts, strict=True)
+        ]
+        return np.array(lines), np.stack(spread)
+
+    def _keys(self, vectors: np.ndarray) -> list[bytes]:
+        if self.digits is not None:
+            vectors = vectors.round(self.digits)
+        return [row.tobytes() for row in vectors + 0.0]  # -0 becomes 0
+
+    def _join(self, first: np.ndarray, start: int) -> None:
+        self.first = np.append(self.first, first)
+        for row, same in enumerate(first.tolist(), start):
+            if row != same:
+                self.twins.setdefault(same, [same]).append(row)
