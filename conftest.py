@@ -6,8 +6,8 @@ import pytest
 
 pytest_plugins = [
     "tests.book.topic",
+    "tests.book.proven",  # before the notebooks, which import it
     "tests.book.notebooks",
-    "tests.book.proven",
     "tests.book.groups",
     "tests.browser",
 ]
