@@ -8,6 +8,10 @@ Letters used in this file
 """
 
 import numpy as np
+import torch
+from torch import Tensor
+
+from genai_lib.checks import describe
 
 
 class Equals:
@@ -70,3 +74,12 @@ class Equals:
         for row, same in enumerate(first.tolist(), start):
             if row != same:
                 self.twins.setdefault(same, [same]).append(row)
+
+
+def check_ids(ids: Tensor, rows: int, taken: np.ndarray) -> None:
+    """Raise ValueError unless `ids` are int64 (rows,), not negative, new and unlike."""
+    if not isinstance(ids, Tensor) or ids.dtype != torch.int64 or ids.shape != (rows,):
+        raise ValueError(f"ids={describe(ids)}: int64 of shape ({rows},) is needed")
+    new = np.unique(ids.cpu().numpy())
+    if len(new) < rows or new.min(initial=0) < 0 or np.isin(new, taken).any():
+        raise ValueError("ids must not be negative, repeated or in the index already")

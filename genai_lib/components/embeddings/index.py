@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import describe
-from genai_lib.components.embeddings.equals import Equals
+from genai_lib.components.embeddings.equals import Equals, check_ids
 from genai_lib.components.embeddings.graph import Graph
 from genai_lib.components.embeddings.hnswlib_graph import (
     load_hnswlib,
@@ -118,7 +118,7 @@ class VectorIndex:
         if ids is None:
             start = self._ids.max(initial=-1) + 1
             ids = torch.arange(start, start + len(array))
-        _check_ids(ids, len(array), self._ids)
+        check_ids(ids, len(array), self._ids)
         rows = self._equals.add(array)
         self._ids = np.append(self._ids, ids.cpu().numpy())
         if rows.any():
@@ -128,8 +128,7 @@ class VectorIndex:
 
     def _insert(self, array: np.ndarray, labels: np.ndarray) -> None:
         needed = self._index.get_current_count() + len(array)
-        room = self._index.get_max_elements()
-        if needed > room:
+        if needed > (room := self._index.get_max_elements()):
             self._index.resize_index(max(2 * room, needed))
         # With several threads the graph would depend on their race.
         self._index.add_items(array, labels, num_threads=1)
@@ -249,11 +248,3 @@ class VectorIndex:
         if self.metric == "cosine":
             vectors = unit_length(vectors, name)
         return as_array(vectors)
-
-
-def _check_ids(ids: Tensor, rows: int, taken: np.ndarray) -> None:
-    if not isinstance(ids, Tensor) or ids.dtype != torch.int64 or ids.shape != (rows,):
-        raise ValueError(f"ids={describe(ids)}: int64 of shape ({rows},) is needed")
-    new = np.unique(ids.cpu().numpy())
-    if len(new) < rows or new.min(initial=0) < 0 or np.isin(new, taken).any():
-        raise ValueError("ids must not be negative, repeated or in the index already")
