@@ -16,7 +16,7 @@ SHARED_PART = "components"
 LONGEST_MODULE = 250
 LONGEST_FUNCTION = 30
 # What these print is what the reader sees of them.
-PRINTERS = {"claims.py", "runtime.py", "source.py", "training.py"}
+PRINTERS = {"claims.py", "documentation.py", "runtime.py", "source.py", "training.py"}
 
 
 def one_address_in_three_places(root: Path) -> list[str]:
