@@ -7,7 +7,7 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def show_source(*things: object) -> None:

@@ -1,7 +1,9 @@
 """Real technical English: the narrative parts of scikit-learn's own documentation.
 
 The summary and the Notes of every docstring are read from the installed package's
-source with `ast`, so the text depends on the pinned version of scikit-learn alone.
+source with `ast`, so the text depends on the version of scikit-learn alone. That of
+another version is written in the same alphabet, and a printed line says that numbers
+will differ.
 
 The split is clean: no window of 30 characters of the validation text occurs in the
 training text. A plain split of documentation leaks, because docstrings repeat.
@@ -13,11 +15,17 @@ import hashlib
 import importlib.util
 import inspect
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from genai_lib.data.alphabet import ALPHABET, in_alphabet
+
+# The version that requirements.txt pins, and the SHA-256 of all that is read from it.
+PINNED = "1.9.1"
+DIGEST = "bdf9bcb264866729086924af98e116cc4893f9f3e08e2426595f5ceecf4d9192"
 WINDOW = 30
 VALIDATION_SHARE = 0.1
 SECTION = re.compile(r"^(?P<name>[A-Z][\w ]+)\n-{3,}\s*$", re.MULTILINE)
@@ -34,15 +42,18 @@ class Documentation:
     ----------
     train, validation : str
         Paragraphs separated by empty lines.
+    alphabet : str, default=""
+        Characters that count as known even where neither part has them.
     """
 
     train: str
     validation: str
+    alphabet: str = ""
 
     @functools.cached_property
     def characters(self) -> list[str]:
-        """All characters of both parts, sorted."""
-        return sorted(set(self.train) | set(self.validation))
+        """All characters of both parts and of the alphabet, sorted."""
+        return sorted({*self.train, *self.validation, *self.alphabet})
 
 
 class Section(NamedTuple):
@@ -66,18 +77,22 @@ class Section(NamedTuple):
 def load_sections() -> tuple[Section, ...]:
     """Read the same text by sections, whole and unsplit; repeated ones once."""
     found: dict[str, Section] = {}
-    for section in _sections(_package_folder()):
+    for section in _read():
         found.setdefault(section.text, section)
     return tuple(found.values())
 
 
 @functools.lru_cache(maxsize=1)
 def load_documentation() -> Documentation:
-    """Read, de-duplicate and split the text: the same on every machine."""
-    paragraphs = list(dict.fromkeys(_paragraphs(_package_folder())))
+    """Read, de-duplicate and split the text: the same on every machine.
+
+    With another scikit-learn than the pinned one it has the same characters, and one
+    line is printed, once.
+    """
+    paragraphs = list(dict.fromkeys(_paragraphs(_read())))
     held_out = [p for p in paragraphs if _held_out(p)]
     kept = [p for p in paragraphs if not _held_out(p)]
-    return clean_split(kept, held_out)
+    return replace(clean_split(kept, held_out), alphabet=ALPHABET)
 
 
 def clean_split(kept: list[str], held_out: list[str]) -> Documentation:
@@ -129,8 +144,28 @@ def _package_folder() -> Path:
     return Path(place.submodule_search_locations[0])
 
 
-def _paragraphs(folder: Path) -> Iterator[str]:
-    for section in _sections(folder):
+@functools.lru_cache(maxsize=1)
+def _read() -> tuple[Section, ...]:
+    """Read all sections, and say once when they are not those of the book."""
+    sections = tuple(_sections(_package_folder()))
+    whole = "\0".join(part for section in sections for part in section)
+    if hashlib.sha256(whole.encode()).hexdigest() != DIGEST:
+        print(
+            f"The documentation text is that of scikit-learn {_installed()}; the book "
+            f"has that of {PINNED}, so numbers will differ."
+        )
+    return sections
+
+
+def _installed() -> str:
+    try:
+        return metadata.version("scikit-learn")
+    except metadata.PackageNotFoundError:  # a folder on the path, without metadata
+        return "of an unknown version"
+
+
+def _paragraphs(sections: Iterable[Section]) -> Iterator[str]:
+    for section in sections:
         yield from (p for p in section.text.split("\n\n") if len(p) >= WINDOW)
 
 
@@ -142,7 +177,7 @@ def _sections(folder: Path) -> Iterator[Section]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         files = [name for name in inside.with_suffix("").parts if name[0] != "_"]
         for names, node in _documented(tree, files or [folder.name]):
-            for heading, part in parts(ast.get_docstring(node) or ""):
+            for heading, part in parts(_text_of(node)):
                 kept = [p for p in re.split(r"\n\s*\n", part) if not _is_stock(p)]
                 if kept:
                     yield Section(".".join(names), heading, "\n\n".join(kept))
@@ -154,6 +189,10 @@ def _documented(node: ast.AST, names: list[str]) -> Iterator[tuple[list[str], as
     for child in node.body:
         if isinstance(child, ast.ClassDef | ast.FunctionDef):
             yield from _documented(child, [*names, child.name])
+
+
+def _text_of(node: ast.AST) -> str:
+    return in_alphabet(ast.get_docstring(node) or "")
 
 
 def _is_stock(paragraph: str) -> bool:
