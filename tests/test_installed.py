@@ -40,14 +40,19 @@ def noted_open(path, *arguments, **options):
 safetensors.safe_open = noted_open
 
 from genai_lib import source
-from genai_lib.data import load_tokenizer
-from genai_lib.data.four_genres import FIGURES, load_four_genres
-from genai_lib.data.gato_alone import load_alone
-from genai_lib.data.small_bert import load_left_to_right, load_small_bert
-from genai_lib.data.small_gpt import load_small_gpt
-from genai_lib.live import assets, decoder_only, embeddings, encoder_decoder
-from genai_lib.live import encoder_only, inference, three_models
-from genai_lib.pages import extension
+from genai_lib.components.tokens.stored import load_tokenizer
+from genai_lib.genres.encoder_decoder.stored import FIGURES, load_four_genres
+from genai_lib.genres.gato.stored import load_alone
+from genai_lib.genres.encoder_only.stored import load_left_to_right, load_small_bert
+from genai_lib.genres.decoder_only.stored import load_small_gpt
+from genai_lib.components.embeddings import figure as embeddings
+from genai_lib.genres.decoder_only import figure as decoder_only
+from genai_lib.genres.encoder_decoder import figure as encoder_decoder
+from genai_lib.website import assets
+from genai_lib.genres.encoder_only import figure as encoder_only
+from genai_lib.genres.inference import figure as inference
+from genai_lib.reading.index import three_models
+from genai_lib.website import extension
 
 load_tokenizer(300)
 load_four_genres()

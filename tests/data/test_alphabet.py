@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_lib.data.alphabet import ALPHABET, in_alphabet
-from genai_lib.data.small_gpt import CHARACTERS
+from genai_lib.genres.decoder_only.stored import CHARACTERS
 
 ANY = st.characters(exclude_categories=[])  # surrogates and unassigned ones too
 
