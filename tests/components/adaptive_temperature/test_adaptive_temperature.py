@@ -499,3 +499,11 @@ def test_a_huge_scale_takes_the_largest_logits(scale):
 def test_a_scale_that_is_not_a_number_is_named(scale):
     with pytest.raises(ValueError, match="scale="):
         scalable_softmax(torch.zeros(3), scale)
+
+
+# One right answer for each checker, see tests/book/test_exercise_results.py.
+RIGHT_ANSWERS = {
+    "adaptive_softmax": right_adaptive,
+    "needed_gap": lambda items, w: math.log((items - 1) * w / (1 - w)),
+    "sparsemax": right_sparsemax,
+}

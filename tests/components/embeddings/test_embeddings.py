@@ -458,3 +458,10 @@ def test_checkers_accept_the_right_and_explain_the_wrong(check, right, wrong):
         assert not verdict.passed
         assert reason in verdict.message, inspect.getsource(answer)
     assert len(PASSAGES) == 4
+
+
+# One right answer for each checker, see tests/book/test_exercise_results.py.
+RIGHT_ANSWERS = {
+    "contrast": info_nce,
+    "passages": right_passages,
+}

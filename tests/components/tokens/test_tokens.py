@@ -618,3 +618,11 @@ def test_checkers_accept_the_right_and_explain_the_wrong(check, right, wrong):
         verdict = check(answer)
         assert not verdict.passed
         assert reason in verdict.message
+
+
+# One right answer for each checker, see tests/book/test_exercise_results.py.
+RIGHT_ANSWERS = {
+    "apply_merges": right_apply,
+    "best_segmentation": viterbi,
+    "tokens_of_run": lambda n, k: (n >> k) + (n % 2**k).bit_count(),
+}

@@ -78,3 +78,11 @@ def test_wrong_answers_are_told_what_is_wrong(check, function, message):
     verdict = check(function)
     assert not verdict
     assert re.search(message, repr(verdict)), verdict
+
+
+# One right answer for each checker, see tests/book/test_exercise_results.py.
+RIGHT_ANSWERS = {
+    "delta": delta,
+    "rows_used": rows_used,
+    "third_term": third_term,
+}

@@ -151,3 +151,10 @@ def all_hidden(model, row, mask_token):
 def test_other_bits_are_named(answer, message):
     verdict = check_hidden_bits(answer)
     assert not verdict and message in verdict.message
+
+
+# One right answer for each checker, see tests/book/test_exercise_results.py.
+RIGHT_ANSWERS = {
+    "hidden_bits": bits,
+    "mask_spans": spans,
+}

@@ -135,3 +135,10 @@ def test_a_step_that_is_right_in_one_case_alone_is_wrong(answer):
 )
 def test_marks_come_in_any_form(answer):
     assert check_time_step(answer)
+
+
+# One right answer for each checker, see tests/book/test_exercise_results.py.
+RIGHT_ANSWERS = {
+    "number_token": number_token,
+    "time_step": time_step,
+}

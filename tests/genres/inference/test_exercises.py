@@ -142,3 +142,12 @@ def test_answers_are_told_apart(check, function, message):
 def test_a_stub_is_told_so(check):
     assert not check(stub)
     assert "filled in" in check(stub).message or "returned" in check(stub).message
+
+
+# One right answer for each checker, see tests/book/test_exercise_results.py.
+RIGHT_ANSWERS = {
+    "acceptance": acceptance,
+    "best_ahead": best_ahead,
+    "tokens_kept": tokens_kept,
+    "weighted_vote": weighted_vote,
+}
