@@ -128,8 +128,8 @@ def search_graph(graph: Graph, vectors: Tensor, query: Tensor, k: int, ef: int) 
     -------
     Walk
         int64 ids of shape (k,) and squared distances, the nearest first. If the walk
-        can reach fewer than k nodes, or half of those that it keeps lie as far as the nearest,
-        all vectors are measured.
+        can reach fewer than k nodes, or half of those that it keeps lie as far as the
+        nearest, all vectors are measured.
     """
     check_vectors("vectors", vectors)
     if not 1 <= k <= min(ef, len(vectors)):
