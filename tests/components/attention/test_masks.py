@@ -369,7 +369,7 @@ def test_both_ways_agree_without_a_mask_on_what_is_infinite():
 
 
 def test_a_cache_of_another_batch_is_refused_and_kept():
-    attention, cache = MultiHeadAttention(WIDTH, HEADS), KeyValueCache()
+    attention, cache = MultiHeadAttention(WIDTH, 2), KeyValueCache()
     attention(torch.randn(3, 2, WIDTH), cache=cache)
     with pytest.raises(ValueError, match="cache holds keys=.*of its own"):
         attention(torch.randn(2, 1, WIDTH), cache=cache)
