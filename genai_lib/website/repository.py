@@ -1,6 +1,6 @@
 """The address of the book's repository, as far as it is known at build time.
 
-Tests    tests/live/test_repository.py, tests/website/test_figures.py
+Tests    tests/website/test_repository.py
 
 Without an address the book shows no launch buttons and no source links.
 """
@@ -17,20 +17,25 @@ from urllib.parse import quote, urlsplit
 DEFAULT_BRANCH = "main"
 LONGEST_WAIT = 10  # seconds, for git or ssh
 COLAB = "https://colab.research.google.com/github"
-# Each is reached by ssh under a second name too, where no page answers.
+# Each is reached under a second name too, by ssh or by a redirection.
 FORGES = {
     "ssh.github.com": "github.com",
+    "www.github.com": "github.com",
     "altssh.gitlab.com": "gitlab.com",
     "altssh.bitbucket.org": "bitbucket.org",
 }
 # user@host:path, as ssh has it. One letter is a drive; with a slash it is a folder.
 SHORT_FORM = re.compile(r"(?:[^@/:]+@)?(?P<host>[^@/:\[\]]{2,}):(?!//)(?P<path>.+)")
+# [user@host:port]:path, a short form that has a port.
+WITH_PORT = re.compile(r"^\[(?P<start>[^\[\]]+?)(?::\d+)?\]:(?=[^:])")
 LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 FULL_NAME = re.compile(rf"(?:{LABEL}\.)+(?:[a-z]{{2,}}|xn--[a-z0-9-]+)")
 # Such as github.com.work or work.github.com: made up, for a second key of ssh.
 NICKNAME = re.compile(
     r"(?:^|.*\.)(?:github\.com|gitlab\.com|bitbucket\.org)(?:[.-].*)?"
 )
+# Hosts that answer git alone, such as those of Azure and AWS.
+NO_PAGE = re.compile(r"(?:ssh|altssh|vs-ssh|git-codecommit)\..*")
 
 
 class Repository(NamedTuple):
@@ -62,14 +67,15 @@ def web_address(remote: str) -> str | None:
     >>> web_address("/srv/book.git") is None
     True
     """
-    short_form = SHORT_FORM.fullmatch(remote.strip())
+    remote = WITH_PORT.sub(r"\g<start>:", remote.strip(), count=1)
+    short_form = SHORT_FORM.fullmatch(remote)
     if short_form:
         start, path = _ssh_start(short_form["host"]), short_form["path"]
         if path.startswith("/") and start not in _starts_of_forges():
             return None  # a folder of that machine
     else:
         try:
-            parts = urlsplit(remote.strip())
+            parts = urlsplit(remote)
             start, path = _start(parts.scheme, parts.hostname, parts.port), parts.path
         except ValueError:  # a bracket or a port that is none
             return None
@@ -98,7 +104,9 @@ def _start(scheme: str, name: str | None, port: int | None) -> str | None:
         return _ssh_start(name)
     if scheme not in ("http", "https") or not name or _is_this_machine(name):
         return None
-    if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", name):
+    name = name.rstrip(".")
+    name = FORGES.get(name, name)
+    if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", name) or NO_PAGE.fullmatch(name):
         return None
     if name in FORGES.values():
         scheme, port = "https", None
@@ -122,7 +130,8 @@ def _ssh_start(name: str) -> str | None:
         host = real_host(name) or host
     host = FORGES.get(host, host)
     made_up = host not in FORGES.values() and NICKNAME.fullmatch(host)
-    return f"https://{host}" if FULL_NAME.fullmatch(host) and not made_up else None
+    dead = made_up or NO_PAGE.fullmatch(host) or not FULL_NAME.fullmatch(host)
+    return None if dead else f"https://{host}"
 
 
 def real_host(name: str) -> str:

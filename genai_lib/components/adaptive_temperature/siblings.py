@@ -60,6 +60,7 @@ def scalable_softmax(logits: Tensor, scale: float | Tensor, dim: int = -1) -> Te
     # A factor beyond the largest number would make NaN of 0, the largest logit.
     limit = torch.finfo(z.dtype).max
     scale = scale if isinstance(scale, Tensor) else z.new_tensor(as_real(scale))
+    scale = scale.to(z.dtype)  # its own type may be narrower than `limit`
     factor = scale.clamp(-limit, limit) * items.to(z.dtype).log()
     factor = factor.clamp(-limit, limit)
     scaled = z.masked_fill(masked, 0.0) * factor

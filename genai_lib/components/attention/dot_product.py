@@ -135,9 +135,10 @@ def attend_fast(
     output = scaled_dot_product_attention(
         query, key, value, attn_mask=added, scale=scale
     )
-    if added is not None and _has_nan(output):
-        # The fused step multiplies what is hidden by 0, and 0 · NaN is NaN. Before
-        # PyTorch 2.5 it also gives NaN to a query that may see nothing.
+    if _has_nan(output):
+        # The fused step multiplies what is hidden by 0, and 0 · NaN is NaN; what it
+        # makes of ∞ depends on its blocks. Before PyTorch 2.5 it also gives NaN to a
+        # query that may see nothing.
         return attend(query, key, value, mask, bias=bias, scale=scale)[0]
     return output
 

@@ -1,7 +1,7 @@
 """Masks: which keys a query may see, and the shapes in which that is said.
 
 Chapter  chapters/components/attention.ipynb
-Tests    tests/components/test_attention_masks.py
+Tests    tests/components/attention/test_masks.py
 
 Shape letters used in this file
     ...  any leading dimensions, such as batch and heads

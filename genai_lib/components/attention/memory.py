@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from genai_lib.checks import describe
+
 
 class Memory(NamedTuple):
     """Keys and values, ready to be looked at again and again.
@@ -46,6 +48,7 @@ class KeyValueCache:
     def extend(self, memory: Memory, positions: Tensor) -> tuple[Memory, Tensor]:
         """Append new positions and return everything."""
         if self.memory is not None:
+            self._check_fits(memory)
             pairs = zip(self.memory, memory, strict=True)
             memory = Memory(*(torch.cat(pair, dim=-2) for pair in pairs))
             positions = torch.cat([self.positions, positions])
@@ -56,6 +59,14 @@ class KeyValueCache:
         """Keep some sequences of the batch, in this order, as a beam search does."""
         if self.memory is not None:
             self.memory = Memory(*(part[rows] for part in self.memory))
+
+    def _check_fits(self, memory: Memory) -> None:
+        held, new = self.memory.key, memory.key
+        if held.shape[:-2] != new.shape[:-2] or held.shape[-1] != new.shape[-1]:
+            raise ValueError(
+                f"cache holds keys={describe(held)}, and {describe(new)} do not "
+                "continue them: another batch needs a cache of its own"
+            )
 
     def crop(self, length: int) -> None:
         """Forget all positions but the first `length`."""

@@ -1,7 +1,7 @@
 """Which vectors of an index are equal: they share one node of its graph.
 
 Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/test_embeddings_degenerate.py
+Tests    tests/components/embeddings/test_degenerate.py
 
 Letters used in this file
     N  vectors      Q  queries      d  width of a vector      k  results per query

@@ -29,6 +29,7 @@ from genai_lib.components.embeddings.search import as_array, check_vectors, reca
 
 Layer = dict[int, np.ndarray]
 Found = list[tuple[float, int]]
+TIED = 1e-5  # squared distances nearer to each other than this share are equal
 
 
 @dataclass
@@ -127,7 +128,8 @@ def search_graph(graph: Graph, vectors: Tensor, query: Tensor, k: int, ef: int) 
     -------
     Walk
         int64 ids of shape (k,) and squared distances, the nearest first. If the walk
-        can reach fewer than k nodes, all vectors are measured.
+        can reach fewer than k nodes, or half of those that it keeps lie as far as the
+        nearest, all vectors are measured.
     """
     check_vectors("vectors", vectors)
     if not 1 <= k <= min(ef, len(vectors)):
@@ -141,11 +143,22 @@ def search_graph(graph: Graph, vectors: Tensor, query: Tensor, k: int, ef: int) 
     ruler = Ruler(as_array(vectors), as_array(query))
     walked = search_layer(ruler, graph.layers[0], descend(ruler, graph, 0), ef)
     found = with_twins(walked, graph.twins)[:k]
-    if len(found) < k:
+    partial = len(walked) < len(graph.layers[0])
+    if len(found) < k or (partial and without_direction([near for near, _ in walked])):
         everyone = np.arange(len(vectors))
         found = sorted(zip(ruler(everyone), everyone.tolist(), strict=True))[:k]
     distances, ids = zip(*found, strict=True)
     return Walk(torch.tensor(ids), torch.tensor(distances), ruler.evaluations)
+
+
+def without_direction(distances: Sequence) -> bool | np.ndarray:
+    """Say whether half of the nodes of a walk lie as far as the nearest of them.
+
+    Among vectors that all have the same distance, such as one-hot ones, no step brings
+    a walk nearer, and it may pass by a node that is the query itself. Each entry is the
+    distance of one node, or an array of those of several walks, in ascending order.
+    """
+    return distances[len(distances) // 2] <= distances[0] * (1 + TIED)
 
 
 def with_twins(found: Found, twins: dict[int, list[int]]) -> Found:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from genai_lib.checks import describe
 from genai_lib.components.embeddings.equals import Equals, check_ids
-from genai_lib.components.embeddings.graph import Graph
+from genai_lib.components.embeddings.graph import Graph, without_direction
 from genai_lib.components.embeddings.hnswlib_graph import (
     load_hnswlib,
     read_graph,
@@ -167,17 +167,25 @@ class VectorIndex:
         return torch.from_numpy(self._ids[rows]), torch.from_numpy(distances)
 
     def _walk(self, queries: np.ndarray, k: int, ef: int):
-        k = min(k, self._index.get_current_count())
+        count = self._index.get_current_count()
         self._index.set_ef(ef)
         try:
-            rows, distances = self._index.knn_query(queries, k, num_threads=1)
-        except RuntimeError:  # a walk reached fewer than k nodes: look at all of them
-            rows = np.array(self._index.get_ids_list())
-            stored = torch.from_numpy(np.array(self._index.get_items(rows)))
-            asked = torch.from_numpy(queries)
-            found, near = exact_search(stored, asked, k, euclidean_distance)
-            return rows[found.numpy()], near.square().numpy()
-        return rows.astype(np.int64), distances.clip(min=0)
+            near = self._index.knn_query(queries, min(ef, count), num_threads=1)
+        except RuntimeError:  # a walk reached too few nodes
+            return self._look_at_all(queries, min(k, count))
+        rows, distances = near[0].astype(np.int64)[:, :k], near[1].clip(min=0)
+        lost = (ef < count) & without_direction(distances.T)
+        distances = distances[:, :k]
+        if lost.any():
+            rows[lost], distances[lost] = self._look_at_all(queries[lost], k)
+        return rows, distances
+
+    def _look_at_all(self, queries: np.ndarray, k: int):
+        rows = np.array(self._index.get_ids_list())
+        stored = torch.from_numpy(np.array(self._index.get_items(rows)))
+        asked = torch.from_numpy(queries)
+        found, near = exact_search(stored, asked, k, euclidean_distance)
+        return rows[found.numpy()], near.square().numpy()
 
     def graph(self) -> tuple[Graph, Tensor, Tensor]:
         """Read the graph that hnswlib has built.

@@ -1,7 +1,7 @@
 """How probable are the tokens that came? One function for every language model.
 
 Chapter  chapters/components/softmax.ipynb
-Tests    tests/components/test_softmax_likelihood.py
+Tests    tests/components/softmax
 
 Shape letters used in this file
     ...  any leading dimensions    V  tokens in the vocabulary

@@ -1,7 +1,7 @@
 """Demonstrations of the experts, and stretches of them with a prompt in front.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_environments.py
+Tests    tests/genres/gato/test_environments.py
 
 References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, sections 2.2 and 2.3

@@ -1,7 +1,7 @@
 """Environments to act in: a pole, a grid and a corridor.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_environments.py
+Tests    tests/genres/gato/test_environments.py
 
 References
     [1] Barto, Sutton and Anderson, "Neuronlike Adaptive Elements That Can Solve
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import check_flags, check_positive
 from genai_lib.genres.gato.interface import SmallEnvironment, whole_number
 from genai_lib.genres.gato.specification import Continuous, Discrete, Task
 
@@ -94,6 +94,7 @@ class Corridor(SmallEnvironment):
     """
 
     def __init__(self, swapped: bool, steps: int = 10) -> None:
+        check_flags(swapped=swapped)
         check_positive(steps=steps)
         self.swapped = swapped
         ways, moves = (spaces.Discrete(n) for n in (2 * CELLS - 1, 2))

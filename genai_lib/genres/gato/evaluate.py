@@ -1,7 +1,7 @@
 """Measure the network: the names it gives to pictures, the text it predicts.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_environments.py
+Tests    tests/genres/gato/test_environments.py
 
 Letters used in this file
     N  pictures or windows at once    T  tokens

@@ -1,7 +1,7 @@
 """The experts of the environments: short programs, written by hand. Nothing learns.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_environments.py
+Tests    tests/genres/gato/test_environments.py
 """
 
 from genai_lib.genres.gato.environments import CELLS, SIDE

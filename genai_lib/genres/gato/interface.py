@@ -1,7 +1,7 @@
 """Environments as gymnasium has them: a base class, and a name for what is seen.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_interface.py
+Tests    tests/genres/gato/test_interface.py
 """
 
 import operator

@@ -1,7 +1,7 @@
 """Act in environments: the loop, what it leaves behind, and the network as an agent.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_environments.py
+Tests    tests/genres/gato/test_environments.py
 
 Letters used in this file
     N  environments that are acted in at once    T  tokens

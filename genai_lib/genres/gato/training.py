@@ -1,7 +1,7 @@
 """What the networks of the chapter learn from, and how: demonstrations, batches, steps.
 
 Chapter  chapters/genres/gato.ipynb
-Tests    tests/genres/test_gato_training.py, tests/genres/gato/test_stored.py
+Tests    tests/genres/gato/test_training.py, tests/genres/gato/test_stored.py
 
 References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, sections 2.2 and 2.3

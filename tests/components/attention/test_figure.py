@@ -28,7 +28,7 @@ def query_and_keys_numbers(state):
     points = torch.tensor(attention.POINTS, dtype=torch.float64)
     mask = torch.arange(len(points)) < state["visible"]
     query = state["query_length"] * direction
-    output, weights = attend(query, points, points, mask)
+    output, weights = attend(query, points, points, mask[None])
     numbers = dict(zip(attention.NAMES, weights[0].tolist(), strict=True))
     return numbers | {"output x": output[0, 0].item(), "output y": output[0, 1].item()}
 

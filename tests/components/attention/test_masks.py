@@ -358,3 +358,19 @@ def test_nan_decides_nothing():
         labels_of(torch.full((2, 3, 4), NAN))
     with pytest.raises(ValueError, match="probabilities holds"):
         expected_calibration_error(torch.tensor([[NAN, 0.5]]), torch.tensor([0]))
+
+
+def test_both_ways_agree_without_a_mask_on_what_is_infinite():
+    query, key = torch.randn(2, 3, 4), torch.randn(2, 1, 4)
+    value = torch.tensor([math.inf, 1.0]).expand(2, 1, 2)
+    wanted, _ = attend(query, key, value)
+    torch.testing.assert_close(attend_fast(query, key, value), wanted)
+    assert wanted.equal(value.expand(2, 3, 2))
+
+
+def test_a_cache_of_another_batch_is_refused_and_kept():
+    attention, cache = MultiHeadAttention(WIDTH, 2), KeyValueCache()
+    attention(torch.randn(3, 2, WIDTH), cache=cache)
+    with pytest.raises(ValueError, match="cache holds keys=.*of its own"):
+        attention(torch.randn(2, 1, WIDTH), cache=cache)
+    assert cache.length == 2

@@ -129,6 +129,33 @@ def test_a_graph_without_a_way_is_no_reason_to_return_less():
     assert walk.evaluations == 2 + 4
 
 
+EQUALLY_FAR = {
+    "one-hot": torch.eye(150),
+    "and their negatives": torch.cat([torch.eye(90), -3 * torch.eye(90)]),
+}
+
+
+@pytest.mark.parametrize("kind", EQUALLY_FAR)
+def test_vectors_that_lie_equally_far_find_themselves(kind):
+    """No step of a walk brings it nearer: then all vectors are measured."""
+    vectors = EQUALLY_FAR[kind]
+    wanted = torch.arange(len(vectors))
+    for metric, distance in DISTANCES.items():
+        index = VectorIndex(vectors.shape[1], metric)
+        index.add(vectors)
+        ids, distances = index.search(vectors, 2)
+        assert ids[:, 0].equal(wanted)
+        exact = exact_search(vectors, vectors, 2, distance)[1]
+        assert_close(distances, exact, atol=1e-5, rtol=1e-4)
+
+
+def test_our_walk_finds_one_hot_vectors():
+    vectors, wanted = torch.eye(90), torch.arange(90)
+    graph = build_graph(vectors, generator=draw(0))
+    walks = [search_graph(graph, vectors, query, 1, ef=64) for query in vectors]
+    assert torch.cat([walk.ids for walk in walks]).equal(wanted)
+
+
 @given(st.integers(1, 30), st.integers(0, 99))
 def test_any_repetition_is_found_whole(distinct, seed):
     different = torch.randn(distinct, 3, generator=draw(seed))

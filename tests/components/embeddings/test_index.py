@@ -331,8 +331,8 @@ def test_a_description_of_another_kind_is_one_clear_error(tmp_path, about):
 
 def test_nothing_but_the_index_needs_hnswlib(monkeypatch):
     code = "import sys; sys.modules['hnswlib'] = None; from genai_lib.components "
-    code += "import embeddings as e; e.SkipGram(3, 2); from genai_lib.exercises "
-    code += "import embeddings"
+    code += "import embeddings as e; e.SkipGram(3, 2); "
+    code += "from genai_lib.components.embeddings import exercises"
     subprocess.run([sys.executable, "-c", code], check=True)
     monkeypatch.setitem(sys.modules, "hnswlib", None)
     with pytest.raises(ImportError, match=r"C\+\+ compiler.*pip install hnswlib"):

@@ -273,3 +273,9 @@ def test_a_prompt_of_one_row_serves_all():
         player = Policy(model, CORRIDOR, WORDS, 2, prompt)
         (alone,) = rollout([Corridor(True)], [seed], player)
         assert alone.actions == played.actions
+
+
+@pytest.mark.parametrize("swapped", ["yes", None, 1])
+def test_wires_are_swapped_or_not(swapped):
+    with pytest.raises(ValueError, match="swapped="):
+        Corridor(swapped)
