@@ -3,6 +3,8 @@
 import dataclasses
 import math
 from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Real
 
 import numpy as np
@@ -49,15 +51,20 @@ def as_whole(value: object) -> int | None:
 def as_real(value: object) -> float | None:
     """Return a real number of any kind as a float; None if it is something else.
 
-    The kinds are those of `as_whole`, and floats of the same three. NaN and the
-    infinities are real numbers here.
+    The kinds are those of `as_whole`, floats of the same three, fractions and
+    decimals. NaN and the infinities are real numbers here; what is too large for a
+    float is infinite.
 
     >>> as_real(np.float32(0.5)), as_real(torch.tensor(2)), as_real("2"), as_real(True)
     (0.5, 2.0, None, None)
     """
     value = _plain(value)
-    is_real = isinstance(value, Real) and not isinstance(value, bool)
-    return float(value) if is_real else None
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def as_ids(name: str, ids: object, count: int) -> list[int]:
@@ -183,7 +190,7 @@ def check_above_zero(**numbers: object) -> None:
 def check_flags(**flags: object) -> None:
     """Raise ValueError unless each is True or False."""
     for name, value in flags.items():
-        if not isinstance(value, bool):
+        if not isinstance(_plain(value), bool):
             raise ValueError(f"{name}={value!r} must be True or False")
 
 
@@ -230,9 +237,11 @@ def check_numbers(name: str, numbers: object, count: int) -> None:
 
 
 def store_plain_numbers(record: object) -> None:
-    """Replace numbers of NumPy and PyTorch in a frozen dataclass by Python's own."""
+    """Replace numbers of other kinds in a frozen dataclass by ints, floats, bools."""
     for field in dataclasses.fields(record):
         plain = _plain(getattr(record, field.name))
+        if isinstance(plain, Fraction | Decimal):
+            plain = as_real(plain)
         object.__setattr__(record, field.name, plain)
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from genai_lib.checks import check_floating, check_positive
+from genai_lib.checks import as_real, check_floating, check_positive
 from genai_lib.components.adaptive_temperature.rows import (
     check_logits,
     shift_rows,
@@ -66,7 +66,7 @@ def inverse_temperature(
     """
     check_floating("entropy", entropy)
     _check_polynomial(polynomial, highest)
-    beta = _horner(polynomial, entropy.clamp(max=highest)).clamp(min=1.0)
+    beta = _horner(polynomial, entropy.clamp(max=as_real(highest))).clamp(min=1.0)
     return torch.where(entropy > LEAST_ENTROPY, beta, torch.ones_like(beta))
 
 
@@ -134,7 +134,7 @@ def adaptive_temperature_softmax(
     if logits.numel() == 0:
         return torch.zeros_like(logits)
     z = widen(logits).movedim(dim, -1)
-    weights = _AdaptiveTemperature.apply(z, tuple(polynomial), highest)
+    weights = _AdaptiveTemperature.apply(z, tuple(polynomial), as_real(highest))
     return weights.movedim(-1, dim).to(logits.dtype)
 
 
@@ -202,8 +202,9 @@ def dispersion_bound(spread: Tensor, items: int) -> Tensor:
 def _check_polynomial(polynomial: Sequence[float], highest: float) -> None:
     if len(polynomial) == 0 or not all(math.isfinite(c) for c in polynomial):
         raise ValueError(f"polynomial={polynomial!r} must hold finite coefficients")
-    if not highest > 0:
-        raise ValueError(f"highest={highest} must be above 0")
+    largest = as_real(highest)
+    if largest is None or not largest > 0:
+        raise ValueError(f"highest={highest!r} must be above 0")
 
 
 def _horner(polynomial: Sequence[float], x: Tensor) -> Tensor:

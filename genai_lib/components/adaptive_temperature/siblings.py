@@ -81,10 +81,11 @@ class ScalableSoftmax(nn.Module):
 
     def __init__(self, heads: int | None = None, scale: float = 0.43) -> None:
         super().__init__()
+        check_finite(scale=scale)
         if heads is not None:
             check_positive(heads=heads)
         shape = () if heads is None else (heads, 1, 1)
-        self.scale = nn.Parameter(torch.full(shape, scale))
+        self.scale = nn.Parameter(torch.full(shape, as_real(scale)))
 
     def forward(self, logits: Tensor, dim: int = -1) -> Tensor:
         """Map logits to weights of the same shape."""

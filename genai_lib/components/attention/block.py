@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import as_real, check_finite, check_positive
 from genai_lib.components.attention.heads import MultiHeadAttention
 from genai_lib.components.attention.memory import KeyValueCache, Memory
 
@@ -67,8 +67,9 @@ class RMSNorm(nn.Module):
     def __init__(self, width: int, epsilon: float = 1e-6) -> None:
         super().__init__()
         check_positive(width=width)
+        check_finite(epsilon=epsilon)
         self.scale = nn.Parameter(torch.ones(width))
-        self.epsilon = epsilon
+        self.epsilon = as_real(epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., D) to (..., D); 16-bit numbers are squared in 32 bits."""

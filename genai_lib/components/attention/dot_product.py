@@ -19,7 +19,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from genai_lib.checks import can_be_read, check_floating, describe
+from genai_lib.checks import (
+    as_real,
+    can_be_read,
+    check_finite,
+    check_floating,
+    describe,
+)
 from genai_lib.components.attention.masks import check_bias, check_mask
 from genai_lib.components.softmax import softmax, softmax_loop
 
@@ -95,7 +101,7 @@ def attend(
         shape of `mask` or `bias` could be read in two ways.
     """
     _check(query, key, value, mask, bias)
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scale = _factor(scale, query)
     guarded = mask is not None and not _all_finite(key, value)
     compare, average = (_compare, _average) if guarded else (torch.matmul, torch.matmul)
     scores = compare(query * scale, key.mT)  # (..., Q, K)
@@ -133,7 +139,7 @@ def attend_fast(
     if added is not None and 2 < added.ndim < query.ndim:
         added = added.view(1, *added.shape)  # fused for two dimensions or as many
     output = scaled_dot_product_attention(
-        query, key, value, attn_mask=added, scale=scale
+        query, key, value, attn_mask=added, scale=_factor(scale, query)
     )
     if _has_nan(output):
         # The fused step multiplies what is hidden by 0, and 0 · NaN is NaN; what it
@@ -141,6 +147,13 @@ def attend_fast(
         # query that may see nothing.
         return attend(query, key, value, mask, bias=bias, scale=scale)[0]
     return output
+
+
+def _factor(scale: float | None, query: Tensor) -> float:
+    if scale is None:
+        return 1 / math.sqrt(query.shape[-1])
+    check_finite(scale=scale)
+    return as_real(scale)
 
 
 def _check(query, key, value, mask, bias) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import as_whole, check_floating, describe
 
 
 def causal_mask(
@@ -39,11 +39,13 @@ def causal_mask(
     [[1, 1, 1, 0], [1, 1, 1, 1]]
     """
     keys = queries if keys is None else keys
-    whole = isinstance(queries, int) and isinstance(keys, int)
-    if not whole or not 0 <= queries <= keys:
-        raise ValueError(f"queries={queries} must be from 0 to keys={keys}")
-    everything = torch.ones(queries, keys, dtype=torch.bool, device=device)
-    return everything.tril(keys - queries)
+    rows, columns = as_whole(queries), as_whole(keys)
+    if None in (rows, columns) or not 0 <= rows <= columns:
+        raise ValueError(
+            f"queries={queries!r} must be a whole number from 0 to keys={keys!r}"
+        )
+    everything = torch.ones(rows, columns, dtype=torch.bool, device=device)
+    return everything.tril(columns - rows)
 
 
 def check_mask(mask: object, shape: Sequence[int]) -> None:

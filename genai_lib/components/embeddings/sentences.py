@@ -19,8 +19,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import describe
+from genai_lib.checks import as_real, check_above_zero, check_positive, describe
 from genai_lib.components.embeddings.search import check_vectors, unit_length
+from genai_lib.components.softmax import log_softmax
 
 
 class TextEncoder(nn.Module):
@@ -39,10 +40,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, vocab_size: int, width: int) -> None:
         super().__init__()
-        if vocab_size < 1 or width < 1:
-            raise ValueError(
-                f"vocab_size={vocab_size} and width={width} must be at least 1"
-            )
+        check_positive(vocab_size=vocab_size, width=width)
         self.words = nn.EmbeddingBag(vocab_size, width, mode="sum")
         nn.init.normal_(self.words.weight, std=1 / math.sqrt(width))
 
@@ -80,13 +78,11 @@ def info_nce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor
         raise ValueError(
             f"first={describe(first)} and second={describe(second)} must be B pairs"
         )
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be above 0")
+    check_above_zero(temperature=temperature)
     cosines = unit_length(first, "first") @ unit_length(second, "second").mT  # (B, B)
-    partners = torch.arange(len(first), device=first.device)
-    ways = (cosines / temperature, cosines.mT / temperature)
-    losses = [nn.functional.cross_entropy(way, partners) for way in ways]
-    return sum(losses) / 2
+    tau = as_real(temperature)
+    logs = [log_softmax(way, tau).diagonal() for way in (cosines, cosines.mT)]
+    return -(logs[0].mean() + logs[1].mean()) / 2
 
 
 def matryoshka_loss(

@@ -28,7 +28,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import check_floating, check_positive, describe
 
 SMALL = 200  # words up to which the full decomposition is as fast
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
@@ -193,10 +193,7 @@ class SkipGram(nn.Module):
 
     def __init__(self, vocab_size: int, width: int) -> None:
         super().__init__()
-        if vocab_size < 1 or width < 1:
-            raise ValueError(
-                f"vocab_size={vocab_size} and width={width} must be at least 1"
-            )
+        check_positive(vocab_size=vocab_size, width=width)
         self.words = nn.Embedding(vocab_size, width)
         self.contexts = nn.Embedding(vocab_size, width)
         nn.init.uniform_(self.words.weight, -0.5 / width, 0.5 / width)

@@ -10,7 +10,7 @@ References
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import as_real, as_whole, check_above_zero, check_positive
 from genai_lib.components.attention import PositionScheme
 
 
@@ -32,10 +32,10 @@ def exact_frequencies(width: int, base: float = 10000.0) -> Tensor:
     check_positive(width=width)
     if width % 2:
         raise ValueError(f"width={width} must be even: entries turn in pairs")
-    if not base > 0:
-        raise ValueError(f"base={base} must be above 0")
+    check_above_zero(base=base)
+    width = as_whole(width)
     exponents = torch.arange(0, width, 2, dtype=torch.double) / width
-    return base**-exponents
+    return as_real(base) ** -exponents
 
 
 class FrequencyScheme(PositionScheme):

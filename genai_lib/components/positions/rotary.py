@@ -18,7 +18,14 @@ import math
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.checks import (
+    as_real,
+    check_above_zero,
+    check_finite,
+    check_floating,
+    check_positive,
+    describe,
+)
 from genai_lib.components.positions.frequencies import (
     FrequencyScheme,
     rotary_frequencies,
@@ -113,7 +120,7 @@ def interpolated_frequencies(
 ) -> Tensor:
     """Turn `factor` times slower, so that longer texts reach no new angle [2]."""
     _check_factor(factor)
-    return rotary_frequencies(width, base) / factor
+    return rotary_frequencies(width, base) / as_real(factor)
 
 
 def ntk_frequencies(width: int, factor: float, base: float = 10000.0) -> Tensor:
@@ -121,10 +128,13 @@ def ntk_frequencies(width: int, factor: float, base: float = 10000.0) -> Tensor:
 
     The width is at least 4.
     """
+    check_above_zero(base=base)
+    check_positive(width=width)
     _check_factor(factor)
     if width < 4:
         raise ValueError(f"width={width} must be at least 4")
-    return rotary_frequencies(width, base * factor ** (width / (width - 2)))
+    slower = as_real(factor) ** (width / (width - 2))
+    return rotary_frequencies(width, as_real(base) * slower)
 
 
 def yarn_frequencies(
@@ -154,7 +164,7 @@ def yarn_frequencies(
     -------
     Tensor of shape (width / 2,)
     """
-    _check_yarn(factor, length, slow, fast)
+    factor, length, slow, fast = _read_yarn(factor, length, slow, fast)
     frequencies = rotary_frequencies(width, base)
     turns = length * frequencies / (2 * math.pi)
     kept = ((turns - slow) / (fast - slow)).clamp(0, 1)
@@ -174,9 +184,11 @@ def yarn_frequencies_by_pair(
     Large models are stretched with this one. Parameters and shape are those of
     `yarn_frequencies`; the base is above 1 and `slow` above 0.
     """
-    _check_yarn(factor, length, slow, fast)
+    factor, length, slow, fast = _read_yarn(factor, length, slow, fast)
+    check_above_zero(base=base)
+    base = as_real(base)
     if not (base > 1 and slow > 0):
-        raise ValueError(f"base={base} must be above 1 and slow={slow} above 0")
+        raise ValueError(f"base={base} must be above 1 and slow={slow:g} above 0")
 
     def pair_with(turns: float) -> float:
         ratio = math.log(length / (2 * math.pi * turns)) / math.log(base)
@@ -193,16 +205,20 @@ def yarn_frequencies_by_pair(
 def yarn_sharpness(factor: float) -> float:
     """Say by how much YaRN multiplies the scores: (0.1 ln factor + 1)² [3, §3.4]."""
     _check_factor(factor)
-    return (0.1 * math.log(factor) + 1) ** 2
+    return (0.1 * math.log(as_real(factor)) + 1) ** 2
 
 
-def _check_yarn(factor: float, length: int, slow: float, fast: float) -> None:
+def _read_yarn(factor: float, length: int, slow: float, fast: float) -> list[float]:
+    """Return the four numbers as floats."""
     _check_factor(factor)
     check_positive(length=length)
-    if not 0 <= slow < fast:
+    check_finite(slow=slow, fast=fast)
+    if not 0 <= as_real(slow) < as_real(fast):
         raise ValueError(f"slow={slow} must be at least 0 and below fast={fast}")
+    return [as_real(number) for number in (factor, length, slow, fast)]
 
 
 def _check_factor(factor: float) -> None:
-    if not factor >= 1:
-        raise ValueError(f"factor={factor} must be at least 1")
+    real = as_real(factor)
+    if real is None or not 1 <= real < math.inf:
+        raise ValueError(f"factor={factor!r} must be at least 1, and finite")

@@ -21,7 +21,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from genai_lib.checks import as_real, check_dim, check_floating, check_one_per_row
+from genai_lib.checks import (
+    as_real,
+    check_above_zero,
+    check_dim,
+    check_floating,
+    check_one_per_row,
+)
 
 NOTHING_TO_DRAW = "logits has a row with nothing to draw: empty, all -inf, NaN"
 
@@ -77,7 +83,7 @@ def softmax(logits: Tensor, temperature: float | Tensor = 1.0, dim: int = -1) ->
     >>> softmax(torch.tensor([2.0, 1.0, 1.0]), temperature=0.0)
     tensor([1., 0., 0.])
     """
-    _check(logits, temperature, dim)
+    temperature = _check(logits, temperature, dim)
     weights = torch.softmax(_divide(logits, temperature), dim)
     if not _has_broken_rows(weights, dim):
         return weights
@@ -95,7 +101,7 @@ def log_softmax(
     >>> log_softmax(torch.tensor([0.0, -200.0]))
     tensor([   0., -200.])
     """
-    _check(logits, temperature, dim)
+    temperature = _check(logits, temperature, dim)
     log_weights = torch.log_softmax(_divide(logits, temperature), dim)
     if not _has_broken_rows(log_weights, dim):
         return log_weights
@@ -164,11 +170,9 @@ def gumbel_max(
 
     Shapes and errors are those of `sample`; `temperature` is a finite number above 0.
     """
-    _check(logits, temperature, -1)
-    if isinstance(temperature, Tensor) or not 0 < temperature < math.inf:
-        raise ValueError(f"temperature={temperature} must be above 0 and finite")
+    check_above_zero(temperature=temperature)
     # log p differs from z/θ by one number for each row, and is never too large.
-    logits = log_softmax(logits, temperature, dim=-1)
+    logits = log_softmax(logits, as_real(temperature), dim=-1)
     # A row whose largest logit is NaN or -∞ has nothing to draw, nor has an empty one.
     if logits.shape[-1] == 0 or not (logits.amax(dim=-1) > -math.inf).all():
         raise ValueError(NOTHING_TO_DRAW)
@@ -178,15 +182,19 @@ def gumbel_max(
     return (logits - noise.log().to(logits.device)).argmax(dim=-1)
 
 
-def _check(logits: Tensor, temperature: float | Tensor, dim: int) -> None:
+def _check(logits: Tensor, temperature: float | Tensor, dim: int) -> float | Tensor:
+    """Return the temperature, as a float unless it is a tensor."""
     check_floating("logits", logits)
     check_dim("logits", logits, dim)
     if isinstance(temperature, Tensor):
         check_one_per_row("temperature", temperature, logits, dim)
         if not (temperature.detach() >= 0).all():
             raise ValueError("temperature has an entry that is negative or NaN")
-    elif (theta := as_real(temperature)) is None or not theta >= 0:
+        return temperature
+    theta = as_real(temperature)
+    if theta is None or not theta >= 0:
         raise ValueError(f"temperature={temperature!r} must be a number, 0 or more")
+    return theta
 
 
 def _divide(logits: Tensor, temperature: float | Tensor) -> Tensor:

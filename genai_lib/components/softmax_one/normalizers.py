@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from genai_lib.checks import check_one_per_row, check_positive
+from genai_lib.checks import as_real, check_finite, check_one_per_row, check_positive
 from genai_lib.components.adaptive_temperature.rows import check_logits, widen
 from genai_lib.components.softmax import softmax
 
@@ -103,7 +103,7 @@ def softmax_with_sink(logits: Tensor, sink: float | Tensor, dim: int = -1) -> Te
     tensor([0.2500, 0.2500])
     """
     check_logits(logits, dim)
-    _check_sink(sink, logits, dim)
+    sink = _check_sink(sink, logits, dim)
     z = widen(logits)
     rows = z.narrow(dim, 0, min(1, z.shape[dim])).shape
     sink = torch.as_tensor(sink, dtype=z.dtype, device=z.device).expand(rows)
@@ -167,8 +167,9 @@ class LearnedSink(nn.Module):
         super().__init__()
         if heads is not None:
             check_positive(heads=heads)
+        check_finite(sink=sink)
         shape = () if heads is None else (heads, 1, 1)
-        self.sink = nn.Parameter(torch.full(shape, sink))
+        self.sink = nn.Parameter(torch.full(shape, as_real(sink)))
 
     def forward(self, logits: Tensor, dim: int = -1) -> Tensor:
         """Map logits to weights of the same shape."""
@@ -207,28 +208,35 @@ def clipped_softmax(
     tensor([0.0000, 0.0000, 0.7500])
     """
     check_logits(logits, dim)
-    _check_stretch(gamma, zeta, logits, dim)
+    gamma, zeta = _check_stretch(gamma, zeta, logits, dim)
     p = softmax(widen(logits), dim=dim)
     return ((zeta - gamma) * p + gamma).clamp(0.0, 1.0).to(logits.dtype)
 
 
-def _check_sink(sink: float | Tensor, logits: Tensor, dim: int) -> None:
+def _check_sink(sink: float | Tensor, logits: Tensor, dim: int) -> float | Tensor:
+    """Return the sink, as a float unless it is a tensor."""
     if isinstance(sink, Tensor):
         if sink.ndim:
             check_one_per_row("sink", sink, logits, dim)
         if not (sink.detach() < math.inf).all():
             raise ValueError("sink has an entry that is NaN or +∞")
-    elif not isinstance(sink, int | float) or not sink < math.inf:
+        return sink
+    real = as_real(sink)
+    if real is None or not real < math.inf:
         raise ValueError(f"sink={sink!r} must be a number below ∞")
+    return real
 
 
-def _check_stretch(gamma, zeta, logits, dim) -> None:
+def _check_stretch(gamma, zeta, logits, dim) -> tuple[float | Tensor, float]:
+    """Return γ and ζ, as floats unless γ is a tensor."""
+    low, high = gamma, as_real(zeta)
     if isinstance(gamma, Tensor):
         if gamma.ndim:
             check_one_per_row("gamma", gamma, logits, dim)
         if not ((gamma <= 0) & (gamma > -math.inf)).all():
             raise ValueError("gamma has an entry that is not finite or above 0")
-    elif not isinstance(gamma, int | float) or not -math.inf < gamma <= 0:
+    elif (low := as_real(gamma)) is None or not -math.inf < low <= 0:
         raise ValueError(f"gamma={gamma!r} must be a finite number, at most 0")
-    if not isinstance(zeta, int | float) or not 1 <= zeta < math.inf:
+    if high is None or not 1 <= high < math.inf:
         raise ValueError(f"zeta={zeta!r} must be a finite number, at least 1")
+    return low, high

@@ -17,6 +17,7 @@ from genai_lib.checks import (
     check_flags,
     check_option,
     check_positive,
+    store_plain_numbers,
 )
 from genai_lib.components.attention import ACTIVATIONS
 from genai_lib.config_fields import Fields
@@ -71,6 +72,7 @@ class StackConfig:
     deviation: float = 0.02
 
     def __post_init__(self) -> None:
+        store_plain_numbers(self)
         check_positive(width=self.width)
         if self.hidden is None:
             object.__setattr__(self, "hidden", 4 * self.width)

@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import (
+    as_whole,
     check_above_zero,
     check_flags,
     check_option,
     check_positive,
+    store_plain_numbers,
 )
 from genai_lib.components.attention import (
     ACTIVATIONS,
@@ -93,6 +95,7 @@ class Seq2SeqConfig:
     end_token: int = 1
 
     def __post_init__(self) -> None:
+        store_plain_numbers(self)
         check_positive(width=self.width, heads=self.heads)
         if self.head_width is None:
             if self.width % self.heads:
@@ -118,7 +121,7 @@ class Seq2SeqConfig:
     def _check_tokens(self) -> None:
         for name in ("pad_token", "start_token", "end_token"):
             token = getattr(self, name)
-            if type(token) is not int or not 0 <= token < self.vocab_size:
+            if as_whole(token) is None or not 0 <= token < self.vocab_size:
                 raise ValueError(
                     f"{name}={token!r} must be from 0 to vocab_size={self.vocab_size} "
                     "- 1"

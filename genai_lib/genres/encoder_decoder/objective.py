@@ -16,7 +16,11 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import (
+    as_real,
+    check_floating,
+    describe,
+)
 from genai_lib.genres.encoder_decoder.config import check_padding
 from genai_lib.genres.inference import generate
 
@@ -57,8 +61,9 @@ def smoothed_cross_entropy(
         If a shape is wrong, a token is unknown, or all of them are pads.
     """
     _check_target(logits, target)
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing={smoothing} must be at least 0 and below 1")
+    share = as_real(smoothing)
+    if share is None or not 0 <= share < 1:
+        raise ValueError(f"smoothing={smoothing!r} must be at least 0 and below 1")
     real = target != pad_token
     if not real.any():
         raise ValueError(
@@ -67,9 +72,9 @@ def smoothed_cross_entropy(
         )
     logs = logits.log_softmax(dim=-1)
     label = -logs.gather(-1, target[..., None])[..., 0]  # (B, T)
-    losses = (1 - smoothing) * label
-    if smoothing:  # a logit of -∞ would make 0 · ∞
-        losses = losses - smoothing * logs.mean(dim=-1)
+    losses = (1 - share) * label
+    if share:  # a logit of -∞ would make 0 · ∞
+        losses = losses - share * logs.mean(dim=-1)
     return losses[real].mean()
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import as_real, as_whole, check_positive, describe
 from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
 
 
@@ -61,12 +61,13 @@ def corrupt_spans(
     """
     _check(tokens, first_mark)
     _check_end(end_token, first_mark, count_spans(tokens.shape[1], share, mean_span)[1])
+    first_mark = as_whole(first_mark)
     blank = span_mask(*tokens.shape, share, mean_span, generator).to(tokens.device)
     source = _marked(tokens, blank, first_mark)
     # In the target the kept stretches are the gaps. Each stands before its span, so
     # its number is that of the span that follows.
     target = _marked(tokens, ~blank, first_mark)
-    end = tokens.new_full((len(tokens), 1), end_token)
+    end = tokens.new_full((len(tokens), 1), as_whole(end_token))
     return torch.cat([source, end], dim=1), torch.cat([target, end], dim=1)
 
 
@@ -87,6 +88,7 @@ def span_mask(
     bool Tensor of shape (count, length)
         True where a token is blanked out.
     """
+    check_positive(count=count)
     blanked, spans = count_spans(length, share, mean_span)
     parts = []
     for total in (length - blanked, blanked):
@@ -105,14 +107,15 @@ def count_spans(length: int, share: float, mean_span: float) -> tuple[int, int]:
     >>> count_spans(40, 0.15, 3.0)
     (6, 2)
     """
-    if not isinstance(length, int) or length < 2:
+    whole, part, mean = as_whole(length), as_real(share), as_real(mean_span)
+    if whole is None or whole < 2:
         raise ValueError(f"length={describe(length)} must be a whole number above 1")
-    if not 0 < share < 1:
-        raise ValueError(f"share={share} must be above 0 and below 1")
-    if not mean_span >= 1:
-        raise ValueError(f"mean_span={mean_span} must be at least 1")
-    blanked = min(max(round(length * share), 1), length - 1)
-    return blanked, min(max(round(blanked / mean_span), 1), length - blanked)
+    if part is None or not 0 < part < 1:
+        raise ValueError(f"share={share!r} must be above 0 and below 1")
+    if mean is None or not mean >= 1:
+        raise ValueError(f"mean_span={mean_span!r} must be at least 1")
+    blanked = min(max(round(whole * part), 1), whole - 1)
+    return blanked, min(max(round(blanked / mean), 1), whole - blanked)
 
 
 def span_config(vocab_size: int, marks: int, **sizes) -> Seq2SeqConfig:
@@ -196,11 +199,12 @@ def _check(tokens: Tensor, first_mark: int) -> None:
 
 
 def _check_end(end_token: int, first_mark: int, spans: int) -> None:
-    if type(end_token) is not int or end_token < 0:
+    end = as_whole(end_token)
+    if end is None or end < 0:
         raise ValueError(
             f"end_token={describe(end_token)} must be a whole number from 0 on"
         )
-    if first_mark <= end_token < first_mark + spans:
+    if first_mark <= end < first_mark + spans:
         raise ValueError(
             f"end_token={end_token} is one of the {spans} marks from "
             f"first_mark={first_mark} on"

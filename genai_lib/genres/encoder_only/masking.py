@@ -18,7 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import (
+    as_ids,
+    as_real,
+    as_whole,
+    check_positive,
+    check_share,
+    describe,
+)
 
 IGNORED = -100
 """The target of a position that nobody asks for; cross-entropy skips it."""
@@ -68,8 +75,12 @@ def mask_tokens(
         If a token is outside the vocabulary, a share outside [0, 1], or no token is
         left to draw.
     """
-    kept = sorted({mask_token, *special})
+    check_positive(vocab_size=vocab_size)
+    vocab_size = as_whole(vocab_size)
+    kept = as_ids("mask_token and special", [mask_token, *special], vocab_size)
+    kept, mask_token = sorted(set(kept)), kept[0]
     _check(tokens, vocab_size, kept, rate, masked, replaced)
+    rate, masked, replaced = map(as_real, (rate, masked, replaced))
     home = generator.device if generator is not None else tokens.device
     shape = tuple(tokens.shape)
     chance, fate = torch.rand(2, *shape, generator=generator, device=home)
@@ -120,7 +131,6 @@ def masked_loss_fast(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _check(tokens, vocab_size, kept, rate, masked, replaced) -> None:
-    check_positive(vocab_size=vocab_size)
     if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:
         raise ValueError(f"tokens={describe(tokens)} must be an int64 tensor")
     if tokens.ndim < 1:
@@ -130,15 +140,10 @@ def _check(tokens, vocab_size, kept, rate, masked, replaced) -> None:
             f"tokens from {tokens.min()} to {tokens.max()} must be from 0 to "
             f"vocab_size - 1 = {vocab_size - 1}"
         )
-    if not 0 <= kept[0] <= kept[-1] < vocab_size:
-        raise ValueError(
-            f"mask_token and special={kept} must be from 0 to "
-            f"vocab_size - 1 = {vocab_size - 1}"
-        )
     if len(kept) == vocab_size:
         raise ValueError(f"special={kept} leaves no token of {vocab_size} to draw")
-    shares = {"rate": rate, "masked": masked, "replaced": replaced}
-    for name, share in {**shares, "masked + replaced": masked + replaced}.items():
-        # Sums such as 0.9 + 0.1 may miss 1 by a rounding.
-        if not 0 <= share <= 1 + 1e-9:
-            raise ValueError(f"{name}={share} must be from 0 to 1")
+    check_share(rate=rate, masked=masked, replaced=replaced)
+    both = as_real(masked) + as_real(replaced)
+    # Sums such as 0.9 + 0.1 may miss 1 by a rounding.
+    if both > 1 + 1e-9:
+        raise ValueError(f"masked + replaced={both} must be from 0 to 1")

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import (
+    as_real,
     as_whole,
-    check_finite,
+    check_above_zero,
     check_positive,
     check_tokens,
     describe,
@@ -95,11 +96,12 @@ class CountModel(nn.Module):
                 f"tokens={describe(tokens)} must be whole, of shape (N,), N >= {order}"
             )
         tokens = check_tokens("tokens", tokens, vocab_size)
-        check_finite(strength=strength)
-        if not strength > 0 or vocab_size**order >= 2**62:
+        check_above_zero(strength=strength)
+        strength = as_real(strength)
+        if vocab_size**order >= 2**62:
             raise ValueError(
-                f"strength={strength} must be above 0, and vocab_size={vocab_size} to "
-                f"the power of order={order} below 2 ** 62"
+                f"vocab_size={vocab_size} to the power of order={order} must be below "
+                "2 ** 62"
             )
         self.vocab_size, self.order = vocab_size, order
         self.keys: list[Tensor] = []  # of each context length, sorted, (R,)
