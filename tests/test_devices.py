@@ -30,6 +30,7 @@ from genai_lib.genres import (
     gato,
     inference,
 )
+from genai_lib.genres.gato.sequences import plain_tokens
 from genai_lib.training import fit
 
 GPU = "meta"
@@ -317,7 +318,7 @@ def test_gato():
     def case():
         config = decoder_only.GPTConfig(VOCABULARY, CONTEXT, WIDTH, HEADS)
         model = there(gato.Gato(config, pixels=4))
-        text = gato.stack([gato.plain_tokens(tokens(1)[0].cpu())] * 2).to(GPU)
+        text = gato.stack([plain_tokens(tokens(1)[0].cpu())] * 2).to(GPU)
         logits = model(text)
         logits.sum().backward()
         return logits, model.after(text)

@@ -30,8 +30,10 @@ from genai_lib.data.documentation import Section
 from genai_lib.exercises import Verdict
 from genai_lib.genres import encoder_decoder, gato
 from genai_lib.genres.decoder_only import GPTConfig, KneserNey, ModelCache, PowerLaw
+from genai_lib.genres.decoder_only.config import StackConfig
 from genai_lib.genres.disentangled_attention import DebertaConfig
 from genai_lib.genres.encoder_only import BertConfig
+from genai_lib.genres.gato.sequences import plain_tokens
 from genai_lib.genres.inference import Beam, CountModel, Sampling, TokenCache
 from genai_lib.runtime import Sizes
 from genai_lib.training import History
@@ -67,6 +69,7 @@ EXAMPLES = [
     Documentation("abc", "ab"),
     Section("a", "b", "c"),
     Verdict(True, "right"),
+    StackConfig(vocab_size=7),
     GPTConfig(vocab_size=7),
     KneserNey("abcabc", 2, "abc"),
     ModelCache(2),
@@ -88,6 +91,8 @@ EXAMPLES = [
     gato.Episode({"view": torch.rand(1, 3, 4, 4)}, {"go": torch.tensor([1])}),
     gato.Corridor(swapped=True),
     gato.GridWorld(),
+    gato.NamedObservation(gato.GridWorld(), "view"),
+    plain_tokens(torch.tensor([1, 2])),
     Beam(torch.tensor([1]), -0.5),
     CountModel(torch.tensor([0, 1, 0, 1, 2]), order=2, vocab_size=3),
     Sampling(0.5, top_k=3),
@@ -96,9 +101,9 @@ EXAMPLES = [
     History([1.0]),
 ]
 # These hold a model that the reader makes, and travel as that does.
-HOLD_A_MODEL = {"AllAtOnce", "FromTheLeft", "Given", "Player", "Rescored", "Written"}
+HOLD_A_MODEL = {"AllAtOnce", "FromTheLeft", "Given", "Policy", "Rescored", "Written"}
 # What the running of an episode leaves behind; made of objects above.
-MADE_BY_PLAYING = {"Named", "RecurrentCache", "Rollout", "Ruler", "Tokens"}
+MADE_BY_PLAYING = {"RecurrentCache", "Rollout", "Ruler"}
 
 
 def public_classes():

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from genai_lib.checks import (
     as_real,
+    can_be_read,
     check_floating,
     describe,
 )
@@ -65,7 +66,7 @@ def smoothed_cross_entropy(
     if share is None or not 0 <= share < 1:
         raise ValueError(f"smoothing={smoothing!r} must be at least 0 and below 1")
     real = target != pad_token
-    if not real.any():
+    if can_be_read(real) and not real.any():
         raise ValueError(
             f"target={describe(target)} has no token but pads, pad_token={pad_token}: "
             "there is nothing to average over"

@@ -128,7 +128,8 @@ def best_continuations(
     rows, tokens : int64 Tensors of shape (B, count)
         Which beginning each carries on, from 0 to K - 1, and with which token.
     """
-    check_logits(logits[scores.flatten() > -math.inf])
+    unused = scores.flatten()[:, None] == -math.inf
+    check_logits(logits.masked_fill(unused, 0.0))
     logs = logits.float().log_softmax(dim=-1).view(*scores.shape, -1)  # (B, K, V)
     totals = (scores[..., None] + logs).flatten(1)
     scores, places = totals.topk(min(count, totals.shape[1]), dim=1)

@@ -147,9 +147,9 @@ def _rounds(model, draft, tokens, remaining, ahead, sampling, generator, ends):
         scores = model.read(torch.cat([tokens, guesses]))[-len(guesses) - 1 :]
         q = torch.stack(laws) if laws else scores.new_empty(0, scores.shape[-1])
         new = accept(guesses, q, sampling.probabilities(scores), generator)
-        found = torch.isin(new, ends).nonzero()
-        if len(found):
-            yield new[: found[0, 0] + 1]
+        ending = torch.isin(new, ends)
+        if ending.any():
+            yield new[: int(ending.int().argmax()) + 1]
             return
         yield new
         tokens, remaining = torch.cat([tokens, new]), remaining - len(new)
