@@ -102,8 +102,7 @@ def attend(
     """
     _check(query, key, value, mask, bias)
     scale = _factor(scale, query)
-    guarded = mask is not None and not _all_finite(key, value)
-    compare, average = (_compare, _average) if guarded else (torch.matmul, torch.matmul)
+    compare, average = _products(key, value, mask)
     scores = compare(query * scale, key.mT)  # (..., Q, K)
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
@@ -147,6 +146,13 @@ def attend_fast(
         # query that may see nothing.
         return attend(query, key, value, mask, bias=bias, scale=scale)[0]
     return output
+
+
+def _products(key: Tensor, value: Tensor, mask: Tensor | None) -> tuple:
+    """Return two matrix products, in which 0 · NaN is 0 if a mask may hide a NaN."""
+    if mask is None or _all_finite(key, value):
+        return torch.matmul, torch.matmul
+    return _compare, _average
 
 
 def _factor(scale: float | None, query: Tensor) -> float:
