@@ -81,7 +81,8 @@ def test_the_hash_covers_the_figure_and_all_that_the_library_s_numbers_come_from
     for function in ("off_by_one", "logits_and_temperature_n", "temperature_at"):
         assert f"def {function}" in code
     names = {path.relative_to(proven.ROOT / "genai_lib").as_posix() for path in files}
-    assert {"live/softmax.py", "live/figure.py", "live/expressions.py"} <= names
+    ours = {"components/softmax/figure.py", "live/figure.py", "live/distribution.py"}
+    assert ours <= names
     assert any(name.startswith("components/softmax") for name in names)
     assert not any(name.startswith(("genres/", "exercises/")) for name in names)
 

@@ -28,7 +28,7 @@ def squeeze(values: Tensor) -> Tensor:
 
     Small numbers keep most of the room. The result is float64.
 
-    >>> squeeze(torch.tensor([-256.0, 0.0, 256.0])).tolist()
+    >>> squeeze(Tensor([-256.0, 0.0, 256.0])).tolist()
     [-1.0, 0.0, 1.0]
     """
     values = _in_range("values", values, LARGEST)
@@ -89,7 +89,7 @@ def continuous_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
     ValueError
         If a value is not finite or outside -256 to 256: nothing is clipped.
 
-    >>> continuous_to_tokens(torch.tensor([-256.0, -0.01, 0.0, 0.01, 256.0])).tolist()
+    >>> continuous_to_tokens(Tensor([-256.0, -0.01, 0.0, 0.01, 256.0])).tolist()
     [32000, 32477, 32512, 32546, 33023]
     """
     return bounded_to_tokens(squeeze(values), text_size)

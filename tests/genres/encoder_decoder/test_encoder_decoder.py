@@ -223,7 +223,7 @@ def test_the_tied_head_is_scaled_and_another_is_not():
         ({"width": 10, "heads": 4}, "width=10 must be a multiple of heads=4"),
         ({"heads": 0}, "heads=0"),
         ({"vocab_size": 0}, "vocab_size=0"),
-        ({"feed_forward": "tanh"}, "feed_forward='tanh' must be one of relu"),
+        ({"feed_forward": "tanh"}, "feed_forward='tanh' must be one of .*relu"),
         ({"epsilon": 0}, "epsilon=0 must be above 0"),
         ({"end_token": 13}, "end_token=13 must be from 0 to vocab_size=13"),
         ({"pad_token": True}, "pad_token=True"),

@@ -15,7 +15,7 @@ from genai_lib.genres.decoder_only import GPT, GPTConfig
 from genai_lib.genres.decoder_only.public import load_public_gpt
 from genai_lib.genres.inference.figure import next_tokens
 
-CHAPTER = Path(__file__).parents[2] / "chapters/genres/inference.ipynb"
+CHAPTER = Path(__file__).parents[3] / "chapters/genres/inference.ipynb"
 TEXTS = ("The capital of France is", "Yesterday I saw a")
 
 
