@@ -82,7 +82,7 @@ def info_nce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor
     cosines = unit_length(first, "first") @ unit_length(second, "second").mT  # (B, B)
     tau = as_real(temperature)
     logs = [log_softmax(way, tau).diagonal() for way in (cosines, cosines.mT)]
-    return -(logs[0].mean() + logs[1].mean()) / 2
+    return 0.0 - (logs[0].mean() + logs[1].mean()) / 2  # a perfect loss is 0, not -0
 
 
 def matryoshka_loss(
