@@ -26,8 +26,6 @@ from genai_lib.files import (
 from genai_lib.tensor_names import NOTHING, Names, Tensors
 
 __all__ = [
-    "CONFIG",
-    "SINGLE",
     "TASK_HEADS",
     "TOKENIZER",
     "Format",

@@ -31,18 +31,18 @@ def test_some(page): pass
 FILES = {
     "pytest.ini": "[pytest]",
     "test_small.py": "def test_small(): pass",
-    "tests/live/test_pages.py": PAGES,
+    "tests/website/test_pages.py": PAGES,
 }
-FILE = "tests/live/test_pages.py"
+FILE = "tests/website/test_pages.py"
 LINE = re.compile(r"\[(gw\d)\].* PASSED \S+::(\S+)")
 
 
 @pytest.mark.parametrize(
     ("name", "group"),
     [
-        ("tests/live/test_a.py::test_b[chapters/c/d_e.html]", "chapters/c/d_e.html"),
-        ("tests/live/test_a.py::test_b[c.html-1]", "c.html"),
-        ("tests/live/test_a.py::test_b[1]", "tests/live/test_a.py"),
+        ("tests/website/test_a.py::test_b[chapters/c/d_e.html]", "chapters/c/d_e.html"),
+        ("tests/website/test_a.py::test_b[c.html-1]", "c.html"),
+        ("tests/website/test_a.py::test_b[1]", "tests/live/test_a.py"),
         ("tests/book/test_a.py::test_b[c.html]", "tests/book/test_a.py"),
         ("chapters/a/b.ipynb::Cell 3", "chapters/a/b.ipynb"),
     ],
@@ -52,7 +52,7 @@ def test_a_page_is_a_group_and_else_a_file(name, group):
 
 
 def test_a_group_costs_what_it_did_and_a_new_one_a_guess():
-    names = ["a.py::b", "a.py::c", "tests/live/a.py::b[x.html]", "b.ipynb::0"]
+    names = ["a.py::b", "a.py::c", "tests/website/a.py::b[x.html]", "b.ipynb::0"]
     found = expected([*names, "known.py::a"], {"known.py": 7.0, "gone.py": 1.0})
     guesses = {"a.py": 2 * TEST, "x.html": PAGE, "b.ipynb": NOTEBOOK}
     assert found == guesses | {"known.py": 7.0}
