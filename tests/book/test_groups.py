@@ -42,7 +42,7 @@ LINE = re.compile(r"\[(gw\d)\].* PASSED \S+::(\S+)")
     [
         ("tests/website/test_a.py::test_b[chapters/c/d_e.html]", "chapters/c/d_e.html"),
         ("tests/website/test_a.py::test_b[c.html-1]", "c.html"),
-        ("tests/website/test_a.py::test_b[1]", "tests/live/test_a.py"),
+        ("tests/website/test_a.py::test_b[1]", "tests/website/test_a.py"),
         ("tests/book/test_a.py::test_b[c.html]", "tests/book/test_a.py"),
         ("chapters/a/b.ipynb::Cell 3", "chapters/a/b.ipynb"),
     ],
