@@ -128,7 +128,7 @@ def test_stub_is_checked_without_the_solution():
     (exercise,) = exercises(notebook(sample.words(text)))
 
     assert exercise.stub_under_check().splitlines() == [
-        "from genai_lib.exercises.colour import check_mix",
+        "from genai_lib.components.colour.exercises import check_mix",
         "def mix(first, second):",
         "    ...",
         "check_mix(mix)",

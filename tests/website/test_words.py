@@ -38,13 +38,15 @@ def inherits(one):
     return "__init__" not in one.members and "NamedTuple" not in map(str, one.bases)
 
 
-def part(module):
-    return module.path.split(".")[1]
+def teaches(module):
+    """Say whether a module belongs to a chapter, its figures and checkers aside."""
+    parts = module.path.split(".")[1:]
+    return parts[0] in PARTS and not re.match("figure|exercises|stored", parts[-1])
 
 
 def unnamed(page, modules):
     """Return the parameters that two functions of the parts share and no row names."""
-    of_parts = {m: found for m, found in modules.items() if part(m) in PARTS}
+    of_parts = {m: found for m, found in modules.items() if teaches(m)}
     counts = Counter(name for names in parameter_names(of_parts) for name in names)
     shared = {name for name, count in counts.items() if count > 1}
     return sorted(shared - set(table_names(page)))
