@@ -189,16 +189,20 @@ def test_attention_with_a_mask_and_a_bias(attend):
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_text_models(scheme, block):
+@pytest.mark.parametrize("positional_encoding", SCHEMES)
+def test_text_models(positional_encoding, block):
     def case():
         blocks = [
             BLOCKS[block](
-                attention.MultiHeadAttention(WIDTH, HEADS, scheme=SCHEMES[scheme]()),
+                attention.MultiHeadAttention(
+                    WIDTH, HEADS, positional_encoding=SCHEMES[positional_encoding]()
+                ),
                 attention.FeedForward(WIDTH),
             )
         ]
-        model = attention.TextModel(VOCABULARY, WIDTH, blocks, SCHEMES[scheme]())
+        model = attention.TextModel(
+            VOCABULARY, WIDTH, blocks, SCHEMES[positional_encoding]()
+        )
         return learned(there(model), attention.next_token_loss, tokens(), tokens())
 
     run(case)
@@ -377,7 +381,7 @@ def test_speculation():
 
 def test_an_answer_is_written():
     model = encoder_decoder.Seq2Seq
-    run(lambda: encoder_decoder.answer(translator(model), tokens(), longest=3))
+    run(lambda: encoder_decoder.answer(translator(model), tokens(), max_new_tokens=3))
 
 
 # What must fall

@@ -136,7 +136,7 @@ def test_a_tiny_temperature_of_info_nce_is_that_of_softmax(theta):
 
 @pytest.mark.parametrize("number", [np.int64, np.array, torch.tensor])
 def test_configurations_hold_plain_numbers_and_can_be_written(tmp_path, number):
-    sizes = {"vocab_size": 7, "width": 8, "heads": 2, "hidden": 16}
+    sizes = {"vocab_size": 7, "width": 8, "heads": 2, "ffn_width": 16}
     deep = {"encoder_layers": 1, "decoder_layers": 1, "pad_token": 2, "end_token": 3}
     for model, config, more in (
         (GPT, GPTConfig, {"layers": 1}),

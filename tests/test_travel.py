@@ -18,14 +18,14 @@ from torch import nn
 import genai_lib
 from genai_lib.components.adaptive_temperature import Outcome
 from genai_lib.components.attention import KeyValueCache
-from genai_lib.components.attention.memory import Memory
+from genai_lib.components.attention.interface import KeyValues
 from genai_lib.components.embeddings import ProductQuantizer, VectorIndex
 from genai_lib.components.embeddings.graph import Cost, Graph, Walk
 from genai_lib.components.embeddings.words import Vocabulary as Words
 from genai_lib.components.softmax_one import Sequences
 from genai_lib.components.tokens import BytePairTokenizer
 from genai_lib.components.tokens.stored import load_tokenizer
-from genai_lib.data import Characters, Digits, Documentation
+from genai_lib.data import CharacterTokenizer, Digits, Documentation
 from genai_lib.data.documentation import Section
 from genai_lib.exercises import Verdict
 from genai_lib.genres import encoder_decoder, gato
@@ -38,8 +38,8 @@ from genai_lib.genres.inference import Beam, CountModel, Sampling, TokenCache
 from genai_lib.runtime import Sizes
 from genai_lib.training import History
 
-ABC = Characters.of("abc")
-MEMORY = Memory(torch.rand(1, 1, 2, 4), torch.rand(1, 1, 2, 4))
+ABC = CharacterTokenizer.of("abc")
+MEMORY = KeyValues(torch.rand(1, 1, 2, 4), torch.rand(1, 1, 2, 4))
 PICTURE = gato.Picture((3, 4, 4), 2)
 VOCABULARY = encoder_decoder.NumberVocabulary.of(1)
 GENERATOR = torch.Generator().manual_seed(0)

@@ -1,6 +1,6 @@
 """Data sets that need no network: real ones from installed packages, and made ones."""
 
-from genai_lib.data.characters import Characters, even_windows, random_windows
+from genai_lib.data.characters import CharacterTokenizer, even_windows, random_windows
 from genai_lib.data.digits import Digits, load_digits
 from genai_lib.data.documentation import (
     Documentation,
@@ -10,7 +10,7 @@ from genai_lib.data.documentation import (
 )
 
 __all__ = [
-    "Characters",
+    "CharacterTokenizer",
     "Digits",
     "Documentation",
     "Section",

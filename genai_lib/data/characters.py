@@ -10,32 +10,34 @@ from genai_lib.checks import as_ids, check_positive, describe
 
 
 @dataclass(frozen=True)
-class Characters:
+class CharacterTokenizer:
     """A vocabulary of characters.
 
     Attributes
     ----------
-    all : tuple of str
+    vocabulary : tuple of str
         Each character once; its place is its number.
 
-    >>> letters = Characters.of("banana")
+    >>> letters = CharacterTokenizer.of("banana")
     >>> letters.encode("nab").tolist(), letters.decode([1, 0])
     ([2, 0, 1], 'ba')
     """
 
-    all: tuple[str, ...]
+    vocabulary: tuple[str, ...]
 
     @classmethod
-    def of(cls, characters: Iterable[str]) -> "Characters":
+    def of(cls, characters: Iterable[str]) -> "CharacterTokenizer":
         """Number the characters of a text in sorted order."""
         return cls(tuple(sorted(set(characters))))
 
     def __len__(self) -> int:
-        return len(self.all)
+        return len(self.vocabulary)
 
     def encode(self, text: str) -> Tensor:
         """Turn a text into an int64 Tensor of shape (length,)."""
-        numbers = {character: number for number, character in enumerate(self.all)}
+        numbers = {
+            character: number for number, character in enumerate(self.vocabulary)
+        }
         unknown = sorted(set(text) - numbers.keys())
         if unknown:
             raise ValueError(f"text holds characters that are not known: {unknown}")
@@ -43,8 +45,8 @@ class Characters:
 
     def decode(self, numbers: Iterable[int]) -> str:
         """Turn numbers of any integer form (see `as_ids`) back into a text."""
-        found = as_ids("numbers", numbers, len(self.all))
-        return "".join(self.all[number] for number in found)
+        found = as_ids("numbers", numbers, len(self.vocabulary))
+        return "".join(self.vocabulary[number] for number in found)
 
 
 def random_windows(

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_lib.data import Characters, even_windows, random_windows
+from genai_lib.data import CharacterTokenizer, even_windows, random_windows
 
 
 @given(st.text(min_size=1))
 def test_any_text_comes_back(text):
-    letters = Characters.of(text)
+    letters = CharacterTokenizer.of(text)
     numbers = letters.encode(text)
     assert letters.decode(numbers) == text
     assert numbers.dtype == torch.int64
@@ -19,8 +19,8 @@ def test_any_text_comes_back(text):
 
 def test_unknown_characters_are_named():
     with pytest.raises(ValueError, match="text .* not known: .*x"):
-        Characters.of("abc").encode("abx")
-    assert Characters.of("abc").encode("").shape == (0,)
+        CharacterTokenizer.of("abc").encode("abx")
+    assert CharacterTokenizer.of("abc").encode("").shape == (0,)
 
 
 def test_random_windows_are_stretches_of_the_text():

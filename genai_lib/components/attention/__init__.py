@@ -21,19 +21,22 @@ from genai_lib.components.attention.dot_product import (
     attend_loop,
 )
 from genai_lib.components.attention.heads import MultiHeadAttention
+from genai_lib.components.attention.interface import (
+    KeyValueCache,
+    KeyValues,
+    PositionalEncoding,
+)
 from genai_lib.components.attention.masks import (
     causal_mask,
     check_bias,
     check_mask,
 )
-from genai_lib.components.attention.memory import KeyValueCache, Memory
-from genai_lib.components.attention.scheme import PositionScheme
 from genai_lib.components.attention.text_model import (
     TextModel,
     bits_per_token,
     next_token_loss,
 )
-from genai_lib.components.attention.watching import watch_weights
+from genai_lib.components.attention.watching import record_attention
 
 __all__ = [
     "ACTIVATIONS",
@@ -41,10 +44,10 @@ __all__ = [
     "FeedForward",
     "GatedFeedForward",
     "KeyValueCache",
-    "Memory",
+    "KeyValues",
     "MultiHeadAttention",
     "Normalizer",
-    "PositionScheme",
+    "PositionalEncoding",
     "PostNormBlock",
     "RMSNorm",
     "TextModel",
@@ -58,5 +61,5 @@ __all__ = [
     "check_mask",
     "next_token_loss",
     "quick_gelu",
-    "watch_weights",
+    "record_attention",
 ]

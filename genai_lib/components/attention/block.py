@@ -1,4 +1,4 @@
-"""The transformer block: attention, then a small network, on a stream of vectors.
+"""The transformer block: attention, then a feed-forward network, with residuals.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from genai_lib.checks import as_real, check_finite, check_positive
 from genai_lib.components.attention.heads import MultiHeadAttention
-from genai_lib.components.attention.memory import KeyValueCache, Memory
+from genai_lib.components.attention.interface import KeyValueCache, KeyValues
 
 Activation = Callable[[Tensor], Tensor]
 # The approximation of GELU that GPT-2 has.
@@ -79,12 +79,12 @@ class RMSNorm(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Apply one small network to every position alone [1, eq. 2].
+    """Apply a network of two linear layers to each position separately [1, eq. 2].
 
     Parameters
     ----------
     width : int
-    hidden : int, default=4 * width
+    ffn_width : int, default=4 * width
     activation : function of a Tensor, default=gelu
     bias : bool, default=True
     """
@@ -92,17 +92,17 @@ class FeedForward(nn.Module):
     def __init__(
         self,
         width: int,
-        hidden: int | None = None,
+        ffn_width: int | None = None,
         activation: Activation = functional.gelu,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__()
-        hidden = 4 * width if hidden is None else hidden
-        check_positive(width=width, hidden=hidden)
+        ffn_width = 4 * width if ffn_width is None else ffn_width
+        check_positive(width=width, ffn_width=ffn_width)
         self.activation = activation
-        self.to_hidden = nn.Linear(width, hidden, bias=bias)
-        self.to_output = nn.Linear(hidden, width, bias=bias)
+        self.to_hidden = nn.Linear(width, ffn_width, bias=bias)
+        self.to_output = nn.Linear(ffn_width, width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., D) to (..., D)."""
@@ -110,12 +110,12 @@ class FeedForward(nn.Module):
 
 
 class GatedFeedForward(nn.Module):
-    """Let one half of the hidden units open and close the other half [4, eq. 6].
+    """Multiply the hidden units by a gate, the gated linear unit [4, eq. 6].
 
     Parameters
     ----------
     width : int
-    hidden : int, default=8 * width // 3
+    ffn_width : int, default=8 * width // 3
         By default it has as many weights as `FeedForward`.
     activation : function of a Tensor, default=silu
         Of the gate; silu makes it SwiGLU.
@@ -125,18 +125,18 @@ class GatedFeedForward(nn.Module):
     def __init__(
         self,
         width: int,
-        hidden: int | None = None,
+        ffn_width: int | None = None,
         activation: Activation = functional.silu,
         *,
         bias: bool = False,
     ) -> None:
         super().__init__()
-        hidden = 8 * width // 3 if hidden is None else hidden
-        check_positive(width=width, hidden=hidden)
+        ffn_width = 8 * width // 3 if ffn_width is None else ffn_width
+        check_positive(width=width, ffn_width=ffn_width)
         self.activation = activation
-        self.to_gate = nn.Linear(width, hidden, bias=bias)
-        self.to_hidden = nn.Linear(width, hidden, bias=bias)
-        self.to_output = nn.Linear(hidden, width, bias=bias)
+        self.to_gate = nn.Linear(width, ffn_width, bias=bias)
+        self.to_hidden = nn.Linear(width, ffn_width, bias=bias)
+        self.to_output = nn.Linear(ffn_width, width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., D) to (..., D)."""
@@ -154,7 +154,8 @@ class TransformerBlock(nn.Module):
     norm : function of a width, default=nn.LayerNorm
         Makes the normalisation of each sub-layer.
     cross_attention : MultiHeadAttention, default=None
-        Looks at a memory, between the other two, as in a decoder with an encoder.
+        Attends to a memory between the other two sub-layers, as in a decoder that has
+        an encoder.
     """
 
     def __init__(
@@ -176,20 +177,20 @@ class TransformerBlock(nn.Module):
     def forward(
         self,
         x: Tensor,
-        memory: Tensor | Memory | None = None,
+        memory: Tensor | KeyValues | None = None,
         *,
         mask: Tensor | None = None,
         memory_mask: Tensor | None = None,
         positions: Tensor | None = None,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Add to each position what it found by looking, then what it makes of it.
+        """Apply attention and then the feed-forward network, each with a residual.
 
         Parameters
         ----------
         x : Tensor of shape (B, T, D)
-        memory : Tensor of shape (B, K, memory_width) or Memory, default=None
-            What the cross-attention looks at; needed exactly when there is one.
+        memory : Tensor of shape (B, K, memory_width) or KeyValues, default=None
+            What the cross-attention attends to; given if and only if there is one.
         mask, memory_mask : bool Tensor, default=None
             Of the attention and the cross-attention, as in `MultiHeadAttention`.
         positions, cache : default=None
@@ -201,18 +202,10 @@ class TransformerBlock(nn.Module):
         """
         self._check(memory, memory_mask)
         seen = {"mask": mask, "positions": positions, "cache": cache}
-        x = self.join(x, lambda y: self.attention(y, **seen), self.attention_norm)
+        x = x + self.attention(self.attention_norm(x), **seen)
         if self.cross_attention is not None:
-            x = self.join(
-                x,
-                lambda y: self.cross_attention(y, memory, mask=memory_mask),
-                self.cross_norm,
-            )
-        return self.join(x, self.feed_forward, self.feed_forward_norm)
-
-    def join(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
-        """Bring one sub-layer's change into the stream (B, T, D)."""
-        return x + change(norm(x))
+            x = x + self.cross_attention(self.cross_norm(x), memory, mask=memory_mask)
+        return x + self.feed_forward(self.feed_forward_norm(x))
 
     def _check(self, memory, memory_mask) -> None:
         crosses = self.cross_attention is not None
@@ -227,6 +220,21 @@ class PostNormBlock(TransformerBlock):
     Parameters and shapes are those of `TransformerBlock`.
     """
 
-    def join(self, x: Tensor, change: Callable, norm: nn.Module) -> Tensor:
-        """Bring one sub-layer's change into the stream (B, T, D), then normalise."""
-        return norm(x + change(x))
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | KeyValues | None = None,
+        *,
+        mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Apply the sub-layers to (B, T, D), each with a residual connection."""
+        self._check(memory, memory_mask)
+        seen = {"mask": mask, "positions": positions, "cache": cache}
+        x = self.attention_norm(x + self.attention(x, **seen))
+        if self.cross_attention is not None:
+            found = self.cross_attention(x, memory, mask=memory_mask)
+            x = self.cross_norm(x + found)
+        return self.feed_forward_norm(x + self.feed_forward(x))

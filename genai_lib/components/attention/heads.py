@@ -1,4 +1,4 @@
-"""Several attentions side by side.
+"""Multi-head attention: several attentions side by side.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -17,9 +17,12 @@ from torch import Tensor, nn
 
 from genai_lib.checks import check_floating, check_positive, describe
 from genai_lib.components.attention.dot_product import Normalizer, attend, attend_fast
+from genai_lib.components.attention.interface import (
+    KeyValueCache,
+    KeyValues,
+    PositionalEncoding,
+)
 from genai_lib.components.attention.masks import check_mask
-from genai_lib.components.attention.memory import KeyValueCache, Memory
-from genai_lib.components.attention.scheme import PositionScheme
 from genai_lib.components.softmax import softmax
 
 
@@ -31,25 +34,25 @@ class MultiHeadAttention(nn.Module):
     width : int
         D, the width of inputs and outputs.
     heads : int
-    groups : int, default=`heads`
-        How many different keys and values there are; each serves heads / groups
-        heads [2]. One group is multi-query attention.
+    kv_heads : int, default=`heads`
+        Heads of keys and values; each serves heads / kv_heads query heads [2].
+        With one it is multi-query attention.
     head_width : int, default=width / heads
     memory_width : int, default=`width`
-        The width of what keys and values are made of.
+        The width of the vectors that keys and values are computed from.
     normalize : function of (logits, dim), default=softmax
         Softmax runs fused; anything else runs as `attend` is written.
-    scheme : PositionScheme, default=None
-        Rotates queries and keys and biases the scores.
+    positional_encoding : PositionalEncoding, default=None
+        Rotates queries and keys, and adds a bias to the scores.
     scale : float, default=1/√d
     bias : bool, default=True
-        Whether the four linear maps add a bias.
+        Whether the four linear layers have a bias.
 
     Raises
     ------
     ValueError
-        If a size is not positive, `width` no multiple of `heads`, or `heads` none of
-        `groups`.
+        If a size is not positive, or `width` is not a multiple of `heads`, or `heads`
+        is not a multiple of `kv_heads`.
     """
 
     def __init__(
@@ -57,52 +60,56 @@ class MultiHeadAttention(nn.Module):
         width: int,
         heads: int,
         *,
-        groups: int | None = None,
+        kv_heads: int | None = None,
         head_width: int | None = None,
         memory_width: int | None = None,
         normalize: Normalizer = softmax,
-        scheme: PositionScheme | None = None,
+        positional_encoding: PositionalEncoding | None = None,
         scale: float | None = None,
         bias: bool = True,
     ) -> None:
         super().__init__()
-        groups = heads if groups is None else groups
+        kv_heads = heads if kv_heads is None else kv_heads
         memory_width = width if memory_width is None else memory_width
-        check_positive(width=width, heads=heads, groups=groups)
+        check_positive(width=width, heads=heads, kv_heads=kv_heads)
         check_positive(memory_width=memory_width)
-        _check_multiple("heads", heads, "groups", groups)
+        _check_multiple("heads", heads, "kv_heads", kv_heads)
         if head_width is None:
             _check_multiple("width", width, "heads", heads)
             head_width = width // heads
         check_positive(head_width=head_width)
-        self.width, self.heads, self.groups = width, heads, groups
-        self.normalize, self.scheme, self.scale = normalize, scheme, scale
+        self.width, self.heads, self.kv_heads = width, heads, kv_heads
+        self.normalize, self.positional_encoding, self.scale = (
+            normalize,
+            positional_encoding,
+            scale,
+        )
         self.to_query = nn.Linear(width, heads * head_width, bias=bias)
-        self.to_key = nn.Linear(memory_width, groups * head_width, bias=bias)
-        self.to_value = nn.Linear(memory_width, groups * head_width, bias=bias)
+        self.to_key = nn.Linear(memory_width, kv_heads * head_width, bias=bias)
+        self.to_value = nn.Linear(memory_width, kv_heads * head_width, bias=bias)
         self.to_output = nn.Linear(heads * head_width, width, bias=bias)
 
     def forward(
         self,
         x: Tensor,
-        memory: Tensor | Memory | None = None,
+        memory: Tensor | KeyValues | None = None,
         *,
         mask: Tensor | None = None,
         positions: Tensor | None = None,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Let every position of `x` look at `x` itself, or at `memory`.
+        """Let each position of `x` attend to `x` itself, or to `memory`.
 
         Parameters
         ----------
         x : Tensor of shape (B, Q, D)
-        memory : Tensor of shape (B, K, memory_width) or Memory, default=`x`
-            What to look at, in cross-attention; `remember` prepares it once.
+        memory : Tensor of shape (B, K, memory_width) or KeyValues, default=`x`
+            What cross-attention attends to; `project_kv` projects it once.
         mask : bool Tensor of shape (Q, K) or (B or 1, heads or 1, Q or 1, K)
-            True where looking is allowed; with a cache, K counts its positions too.
+            True where attention is allowed; with a cache, K counts its positions too.
         positions : Tensor of shape (Q,), default=those that follow the cache
         cache : KeyValueCache, default=None
-            Is looked at as well, and extended.
+            Is attended to as well, and extended.
 
         Returns
         -------
@@ -114,15 +121,15 @@ class MultiHeadAttention(nn.Module):
     def mix(
         self,
         x: Tensor,
-        memory: Tensor | Memory | None = None,
+        memory: Tensor | KeyValues | None = None,
         *,
         mask: Tensor | None = None,
         positions: Tensor | None = None,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Return what each head found, of shape (B, heads, Q, d).
+        """Return the output of each head, of shape (B, heads, Q, d).
 
-        It is what `forward` gives to the output map, with the same parameters.
+        `forward` passes it to the output projection; the parameters are the same.
         """
         self._check(x, memory, cache)
         query = _split(self.to_query(x), self.heads)  # (B, heads, Q, d)
@@ -130,7 +137,7 @@ class MultiHeadAttention(nn.Module):
             self._check_mask(query, mask, cache)
             query, memory, bias = self._look_back(query, x, positions, cache)
         else:
-            memory, bias = self.remember(memory), None
+            memory, bias = self.project_kv(memory), None
         key, value = (self._repeat(y) for y in memory)
         if self.normalize is softmax:
             return attend_fast(query, key, value, mask, bias, scale=self.scale)
@@ -142,18 +149,18 @@ class MultiHeadAttention(nn.Module):
     def score_bias(
         self, query: Tensor, key: Tensor, positions: Tensor, key_positions: Tensor
     ) -> Tensor | None:
-        """Return what is added to the scores, here what the scheme says.
+        """Return what is added to the scores: here the bias of the positional encoding.
 
         Subclasses may let it depend on the contents: `query` of shape (B, heads, Q, d)
-        and `key` of shape (B, groups, K, d), both rotated.
+        and `key` of shape (B, kv_heads, K, d), both rotated.
         """
-        if self.scheme is None:
+        if self.positional_encoding is None:
             return None
-        return self.scheme.bias(positions, key_positions)
+        return self.positional_encoding.bias(positions, key_positions)
 
-    def remember(self, memory: Tensor | Memory) -> Memory:
-        """Turn (B, K, memory_width) into keys and values, unless that is done."""
-        if isinstance(memory, Memory):
+    def project_kv(self, memory: Tensor | KeyValues) -> KeyValues:
+        """Project (B, K, memory_width) to keys and values, unless that is done."""
+        if isinstance(memory, KeyValues):
             return memory
         wanted = self.to_key.in_features
         if memory.ndim != 3 or memory.shape[-1] != wanted:
@@ -161,11 +168,11 @@ class MultiHeadAttention(nn.Module):
                 f"memory={describe(memory)} must have shape (B, K, {wanted})"
             )
         key, value = self.to_key(memory), self.to_value(memory)
-        return Memory(_split(key, self.groups), _split(value, self.groups))
+        return KeyValues(_split(key, self.kv_heads), _split(value, self.kv_heads))
 
     def _look_back(self, query, x, positions, cache):
-        """Make keys and values of `x` itself, placed by the scheme, after the cache."""
-        memory = self.remember(x)
+        """Project `x` to keys and values, rotate them and append them to the cache."""
+        memory = self.project_kv(x)
         if positions is None:
             past = cache.length if cache is not None else 0
             positions = torch.arange(past, past + x.shape[-2], device=x.device)
@@ -173,9 +180,9 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(
                 f"positions={describe(positions)} must have shape ({x.shape[-2]},)"
             )
-        if self.scheme is not None:
-            query, key = self.scheme.rotate(query, memory.key, positions)
-            memory = Memory(key, memory.value)
+        if self.positional_encoding is not None:
+            query, key = self.positional_encoding.rotate(query, memory.key, positions)
+            memory = KeyValues(key, memory.value)
         everywhere = positions
         if cache is not None:
             memory, everywhere = cache.extend(memory, positions)
@@ -183,9 +190,9 @@ class MultiHeadAttention(nn.Module):
         return query, memory, bias
 
     def _repeat(self, x: Tensor) -> Tensor:
-        if self.groups == self.heads:
+        if self.kv_heads == self.heads:
             return x
-        return x.repeat_interleave(self.heads // self.groups, dim=-3)
+        return x.repeat_interleave(self.heads // self.kv_heads, dim=-3)
 
     def _check_mask(self, query, mask, cache) -> None:
         # Before the cache is extended, so that it stays as it was.
@@ -197,8 +204,12 @@ class MultiHeadAttention(nn.Module):
         check_floating("x", x)
         if x.ndim != 3 or x.shape[-1] != self.width:
             raise ValueError(f"x={describe(x)} must have shape (B, Q, {self.width})")
-        if memory is not None and (cache is not None or self.scheme is not None):
-            raise ValueError("memory is given: a cache or a scheme has no place there")
+        if memory is not None and (
+            cache is not None or self.positional_encoding is not None
+        ):
+            raise ValueError(
+                "memory is given: neither a cache nor positional_encoding may be"
+            )
 
 
 def _split(x: Tensor, heads: int) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_positive, describe
+from genai_lib.components.attention.interface import PositionalEncoding
 from genai_lib.components.attention.masks import causal_mask
-from genai_lib.components.attention.scheme import PositionScheme
 from genai_lib.components.softmax import token_log_probabilities
 
 
@@ -30,7 +30,7 @@ class TextModel(nn.Module):
         D, the width of the blocks.
     blocks : iterable of nn.Module
         Each called with `mask=` and `positions=`.
-    scheme : PositionScheme, default=one that knows nothing
+    positional_encoding : PositionalEncoding, default=one that knows nothing
         Embeds the positions; what it rotates and biases is given to the attentions.
     norm : function of a width, default=nn.LayerNorm
         Makes the last normalisation. Blocks that end in one need nn.Identity.
@@ -41,13 +41,15 @@ class TextModel(nn.Module):
         vocabulary: int,
         width: int,
         blocks: Iterable[nn.Module],
-        scheme: PositionScheme | None = None,
+        positional_encoding: PositionalEncoding | None = None,
         norm: Callable[[int], nn.Module] = nn.LayerNorm,
     ) -> None:
         super().__init__()
         check_positive(vocabulary=vocabulary, width=width)
         self.embedding = nn.Embedding(vocabulary, width)
-        self.scheme = PositionScheme() if scheme is None else scheme
+        self.positional_encoding = (
+            PositionalEncoding() if positional_encoding is None else positional_encoding
+        )
         self.blocks = nn.ModuleList(blocks)
         self.norm = norm(width)
         self.to_logits = nn.Linear(width, vocabulary)
@@ -60,7 +62,9 @@ class TextModel(nn.Module):
         if positions is None:
             positions = torch.arange(length, device=tokens.device)
         mask = causal_mask(length, device=tokens.device)
-        x = self.scheme.embed(self.embedding(tokens), positions)  # (B, T, D)
+        x = self.positional_encoding.embed(
+            self.embedding(tokens), positions
+        )  # (B, T, D)
         for block in self.blocks:
             x = block(x, mask=mask, positions=positions)
         return self.to_logits(self.norm(x))

@@ -14,7 +14,7 @@ from genai_lib.components.attention.heads import MultiHeadAttention
 
 
 @contextmanager
-def watch_weights(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
+def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """Keep the weights of every `MultiHeadAttention` in a model while it runs.
 
     Yields
@@ -25,7 +25,7 @@ def watch_weights(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
 
     >>> import torch
     >>> attention = MultiHeadAttention(width=4, heads=2)
-    >>> with watch_weights(attention) as seen:
+    >>> with record_attention(attention) as seen:
     ...     _ = attention(torch.zeros(1, 3, 4))
     >>> seen[""][0].shape
     torch.Size([1, 2, 3, 3])

@@ -4,7 +4,7 @@ Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions
 """
 
-from genai_lib.components.attention import PositionScheme as NoPositions
+from genai_lib.components.attention import PositionalEncoding as NoPositions
 from genai_lib.components.positions.absolute import (
     LearnedPositions,
     SinusoidalPositions,

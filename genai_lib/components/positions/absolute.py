@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_positive
-from genai_lib.components.attention import PositionScheme
+from genai_lib.components.attention import PositionalEncoding
 from genai_lib.components.positions.frequencies import (
     FrequencyScheme,
     exact_frequencies,
@@ -70,7 +70,7 @@ class SinusoidalPositions(FrequencyScheme):
         return x + waves(positions, self.frequencies_for(x)).to(x.dtype)
 
 
-class LearnedPositions(PositionScheme):
+class LearnedPositions(PositionalEncoding):
     """Add a learned vector for each position [2]; there are only `length` of them.
 
     Parameters

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import as_real, as_whole, check_above_zero, check_positive
-from genai_lib.components.attention import PositionScheme
+from genai_lib.components.attention import PositionalEncoding
 
 
 def rotary_frequencies(width: int, base: float = 10000.0) -> Tensor:
@@ -38,7 +38,7 @@ def exact_frequencies(width: int, base: float = 10000.0) -> Tensor:
     return as_real(base) ** -exponents
 
 
-class FrequencyScheme(PositionScheme):
+class FrequencyScheme(PositionalEncoding):
     """Hold frequencies that no cast of the model touches; it only moves them.
 
     An angle is a position times a frequency: at position 1000, frequencies of 16 bits

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_positive, describe
-from genai_lib.components.attention import PositionScheme
+from genai_lib.components.attention import PositionalEncoding
 
 
 def t5_bucket(
@@ -79,7 +79,7 @@ def _check_buckets(offset, bidirectional, buckets, max_distance) -> None:
         )
 
 
-class BucketPositions(PositionScheme):
+class BucketPositions(PositionalEncoding):
     """Learn one number per head and bucket of distances, and add it to the scores [1].
 
     All numbers start at 0, so a distance that training never showed counts for nothing.
@@ -145,7 +145,7 @@ def alibi_bias(heads: int, length: int) -> Tensor:
     return AlibiPositions(heads).bias(positions, positions)
 
 
-class AlibiPositions(PositionScheme):
+class AlibiPositions(PositionalEncoding):
     """Lower the score of a key in proportion to its distance; nothing is learned [2].
 
     Parameters

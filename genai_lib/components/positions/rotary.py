@@ -107,7 +107,7 @@ class RotaryPositions(FrequencyScheme):
     def rotate(
         self, query: Tensor, key: Tensor, positions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Turn (B, heads, T, d) and (B, groups, T, d), given positions (T,)."""
+        """Turn (B, heads, T, d) and (B, kv_heads, T, d), given positions (T,)."""
         query, key = (
             rotate(x, positions, frequencies=self.frequencies_for(x))
             for x in (query, key)

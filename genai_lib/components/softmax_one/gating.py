@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from genai_lib.checks import as_real, check_floating, describe
 from genai_lib.components.attention import (
     KeyValueCache,
-    Memory,
+    KeyValues,
     MultiHeadAttention,
     Normalizer,
-    PositionScheme,
+    PositionalEncoding,
 )
 from genai_lib.components.softmax import softmax
 
@@ -83,11 +83,17 @@ class GatedAttention(MultiHeadAttention):
         heads: int,
         *,
         normalize: Normalizer = softmax,
-        scheme: PositionScheme | None = None,
+        positional_encoding: PositionalEncoding | None = None,
         bias: bool = True,
         opening: float = 0.5,
     ) -> None:
-        super().__init__(width, heads, normalize=normalize, scheme=scheme, bias=bias)
+        super().__init__(
+            width,
+            heads,
+            normalize=normalize,
+            positional_encoding=positional_encoding,
+            bias=bias,
+        )
         share = as_real(opening)
         if share is None or not 0 < share < 1:
             raise ValueError(f"opening={opening!r} must be above 0 and below 1")
@@ -97,7 +103,7 @@ class GatedAttention(MultiHeadAttention):
     def forward(
         self,
         x: Tensor,
-        memory: Tensor | Memory | None = None,
+        memory: Tensor | KeyValues | None = None,
         *,
         mask: Tensor | None = None,
         positions: Tensor | None = None,

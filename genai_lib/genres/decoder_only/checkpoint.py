@@ -18,15 +18,15 @@ FIELDS = {
     "width": "n_embd",
     "heads": "n_head",
     "layers": "n_layer",
-    "hidden": "n_inner",
+    "ffn_width": "n_inner",
     "activation": "activation_function",
     "epsilon": "layer_norm_epsilon",
     "tied": "tie_word_embeddings",
-    "deviation": "initializer_range",
+    "init_std": "initializer_range",
 }
 TABLE = {
     "embedding": "wte",
-    "scheme.table": "wpe",
+    "positional_encoding.table": "wpe",
     "blocks.{}.attention_norm": "h.{}.ln_1",
     "blocks.{}.attention.to_query": "h.{}.attn.c_attn",
     "blocks.{}.attention.to_key": "h.{}.attn.c_attn",
@@ -62,7 +62,7 @@ UNUSED = """n_special predict_special_tokens attn_pdrop embd_pdrop resid_pdrop
 def read(fields: Fields, tensors: Tensors) -> dict:
     """Read the attributes of a `GPTConfig`."""
     settings = GPTConfig.read(fields, FIELDS)
-    settings["hidden"] = fields.number("n_inner", default=None)
+    settings["ffn_width"] = fields.number("n_inner", default=None)
     fields.choice("n_ctx", [settings["context"]], default=settings["context"])
     fields.require(SUPPORTED)
     fields.ignore(*UNUSED)

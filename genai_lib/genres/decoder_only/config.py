@@ -22,7 +22,7 @@ from genai_lib.checks import (
 from genai_lib.components.attention import ACTIVATIONS
 from genai_lib.config_fields import Fields
 
-SIZES = ("vocab_size", "context", "width", "heads", "layers", "hidden")
+SIZES = ("vocab_size", "context", "width", "heads", "layers", "ffn_width")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class StackConfig:
     heads : int, default=4
     layers : int, default=2
         L, the number of blocks.
-    hidden : int, default=4 * width
+    ffn_width : int, default=4 * width
         F. It is filled in when it is None.
     activation : str
         One of `ACTIVATIONS`.
@@ -50,7 +50,7 @@ class StackConfig:
         Added to the variance in each LayerNorm.
     tied : bool, default=True
         Whether the scores of the tokens are products with their own embeddings.
-    deviation : float, default=0.02
+    init_std : float, default=0.02
         Of the initial weights.
 
     Raises
@@ -65,24 +65,24 @@ class StackConfig:
     width: int = 64
     heads: int = 4
     layers: int = 2
-    hidden: int | None = None
+    ffn_width: int | None = None
     activation: str = "gelu"
     epsilon: float = 1e-5
     tied: bool = True
-    deviation: float = 0.02
+    init_std: float = 0.02
 
     def __post_init__(self) -> None:
         store_plain_numbers(self)
         check_positive(width=self.width)
-        if self.hidden is None:
-            object.__setattr__(self, "hidden", 4 * self.width)
+        if self.ffn_width is None:
+            object.__setattr__(self, "ffn_width", 4 * self.width)
         check_positive(**{name: getattr(self, name) for name in SIZES})
         if self.width % self.heads:
             raise ValueError(
                 f"width={self.width} must be a multiple of heads={self.heads}"
             )
         check_option("activation", self.activation, ACTIVATIONS)
-        check_above_zero(epsilon=self.epsilon, deviation=self.deviation)
+        check_above_zero(epsilon=self.epsilon, init_std=self.init_std)
         check_flags(tied=self.tied)
 
     @classmethod
@@ -97,14 +97,16 @@ class StackConfig:
             class are those of the format.
         """
         fields.called |= names
-        sizes = {name: fields.number(names[name]) for name in SIZES if name != "hidden"}
+        sizes = {
+            name: fields.number(names[name]) for name in SIZES if name != "ffn_width"
+        }
         return sizes | {
             "activation": fields.choice(
                 names["activation"], ACTIVATIONS, cls.activation
             ),
             "epsilon": fields.fraction(names["epsilon"], cls.epsilon),
             "tied": fields.choice(names["tied"], [True, False], cls.tied),
-            "deviation": fields.fraction(names["deviation"], cls.deviation),
+            "init_std": fields.fraction(names["init_std"], cls.init_std),
         }
 
     def write(self, names: Mapping[str, str]) -> dict[str, Any]:
@@ -136,7 +138,7 @@ class GPTConfig(StackConfig):
     def parameters(self) -> int:
         """Count all parameters: V D + C D + L (4 D² + 2 D F + 9 D + F) + 2 D."""
         attention = 4 * self.width**2 + 4 * self.width
-        feed_forward = 2 * self.width * self.hidden + self.width + self.hidden
+        feed_forward = 2 * self.width * self.ffn_width + self.width + self.ffn_width
         norms = 2 * 2 * self.width
         tables = (self.vocab_size * (1 if self.tied else 2) + self.context) * self.width
         blocks = self.layers * (attention + feed_forward + norms)

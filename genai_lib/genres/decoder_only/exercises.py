@@ -30,10 +30,11 @@ def _problem_of_gpt(
     model = function(config)
     if not isinstance(model, GPT) or model.config != config:
         return "a GPT of the given configuration is wanted"
-    if not isinstance(model.scheme, AlibiPositions):
-        return f"its positions are {type(model.scheme).__name__}, not AlibiPositions"
+    if not isinstance(model.positional_encoding, AlibiPositions):
+        found = type(model.positional_encoding).__name__
+        return f"its positions are {found}, not AlibiPositions"
     for block in model.blocks:
-        if block.attention.scheme is not model.scheme:
+        if block.attention.positional_encoding is not model.positional_encoding:
             return "not every attention knows the positions"
         if block.attention.normalize is softmax:
             return "the attentions still use softmax"

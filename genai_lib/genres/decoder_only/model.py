@@ -24,7 +24,7 @@ from genai_lib.components.attention import (
     FeedForward,
     MultiHeadAttention,
     Normalizer,
-    PositionScheme,
+    PositionalEncoding,
     TransformerBlock,
     causal_mask,
 )
@@ -44,7 +44,7 @@ class GPT(Pretrained):
     config : GPTConfig
     normalize : function of (logits, dim), default=softmax
         Turns scores into weights in every attention.
-    scheme : PositionScheme, default=LearnedPositions(context, width)
+    positional_encoding : PositionalEncoding, default=LearnedPositions(context, width)
         How positions enter. Only the default limits the length of a sequence.
     """
 
@@ -54,21 +54,26 @@ class GPT(Pretrained):
         self,
         config: GPTConfig,
         normalize: Normalizer = softmax,
-        scheme: PositionScheme | None = None,
+        positional_encoding: PositionalEncoding | None = None,
     ) -> None:
         super().__init__()
         self.config = config
-        self.longest = config.context if scheme is None else None
+        self.max_positions = config.context if positional_encoding is None else None
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.scheme = scheme or LearnedPositions(config.context, config.width)
+        self.positional_encoding = positional_encoding or LearnedPositions(
+            config.context, config.width
+        )
         self.blocks = nn.ModuleList(
             TransformerBlock(
                 # Learned positions are added at the entrance, not in an attention.
                 MultiHeadAttention(
-                    config.width, config.heads, normalize=normalize, scheme=scheme
+                    config.width,
+                    config.heads,
+                    normalize=normalize,
+                    positional_encoding=positional_encoding,
                 ),
                 FeedForward(
-                    config.width, config.hidden, ACTIVATIONS[config.activation]
+                    config.width, config.ffn_width, ACTIVATIONS[config.activation]
                 ),
                 norm=self._norm,
             )
@@ -107,9 +112,11 @@ class GPT(Pretrained):
             If not exactly one of `tokens` and `embeddings` is given, or it has a wrong
             shape, an unknown token or more positions than `context`.
         """
-        return self.to_logits(self.hidden(tokens, embeddings=embeddings, cache=cache))
+        return self.to_logits(
+            self.hidden_states(tokens, embeddings=embeddings, cache=cache)
+        )
 
-    def hidden(
+    def hidden_states(
         self,
         tokens: Tensor | None = None,
         *,
@@ -122,14 +129,14 @@ class GPT(Pretrained):
         """
         x = self._embed(tokens, embeddings)  # (B, T, D)
         past, length = 0 if cache is None else cache.length, x.shape[1]
-        if self.longest is not None and past + length > self.longest:
+        if self.max_positions is not None and past + length > self.max_positions:
             raise ValueError(
                 f"tokens: {length} after {past} in the cache are more than "
-                f"context={self.longest}"
+                f"context={self.max_positions}"
             )
         positions = torch.arange(past, past + length, device=x.device)
         mask = causal_mask(length, past + length, device=x.device)
-        x = self.scheme.embed(x, positions)
+        x = self.positional_encoding.embed(x, positions)
         caches = [None] * len(self.blocks) if cache is None else cache.blocks
         for block, kept in zip(self.blocks, caches, strict=True):
             x = block(x, mask=mask, positions=positions, cache=kept)
@@ -142,7 +149,7 @@ class GPT(Pretrained):
     def check_fits(self) -> None:
         """Raise ValueError for what a GPT-2 file has no place for."""
         normalizers = {block.attention.normalize for block in self.blocks}
-        if self.longest is None or normalizers != {softmax}:
+        if self.max_positions is None or normalizers != {softmax}:
             raise ValueError("only softmax and learned positions fit a GPT-2 file")
 
     def tie(self) -> None:
@@ -155,18 +162,18 @@ class GPT(Pretrained):
 
     def _initialise(self) -> None:
         """Draw small weights; smaller ones where 2 L of them are summed [2, §2.3]."""
-        deviation = self.config.deviation
+        init_std = self.config.init_std
         tables = [self.embedding, self.to_logits]
-        if self.longest is not None:
-            tables.append(self.scheme.table)
+        if self.max_positions is not None:
+            tables.append(self.positional_encoding.table)
         for table in tables:
-            nn.init.normal_(table.weight, std=deviation)
+            nn.init.normal_(table.weight, std=init_std)
         for block in self.blocks:
             into_stream = (block.attention.to_output, block.feed_forward.to_output)
             for linear in block.modules():
                 if isinstance(linear, nn.Linear):
                     share = 2 * len(self.blocks) if linear in into_stream else 1
-                    nn.init.normal_(linear.weight, std=deviation / math.sqrt(share))
+                    nn.init.normal_(linear.weight, std=init_std / math.sqrt(share))
                     nn.init.zeros_(linear.bias)
 
     def _embed(self, tokens: Tensor | None, embeddings: Tensor | None) -> Tensor:

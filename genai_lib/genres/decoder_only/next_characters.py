@@ -39,7 +39,7 @@ def expectations(passage: str) -> list[dict]:
     them the one that comes, with both probabilities, and the bits that it costs both.
     """
     model, characters = load_small_gpt()
-    counts = KneserNey(load_documentation().train, ORDER, characters.all)
+    counts = KneserNey(load_documentation().train, ORDER, characters.vocabulary)
     rows = model(characters.encode(passage)[None])[0].double().softmax(-1)
     places = []
     for place in range(1, len(passage)):
@@ -53,7 +53,7 @@ def expectations(passage: str) -> list[dict]:
         places.append(
             {
                 "options": [
-                    [characters.all[i], round(by_gpt[i], DIGITS)]
+                    [characters.vocabulary[i], round(by_gpt[i], DIGITS)]
                     + [round(by_counts[i], DIGITS)]
                     for i in shown
                 ],

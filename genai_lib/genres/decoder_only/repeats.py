@@ -78,7 +78,7 @@ def prefix_scores(weights: Tensor, tokens: Tensor) -> Tensor:
     Parameters
     ----------
     weights : Tensor of shape (B, heads, T, T)
-        Of one attention; see `watch_weights`.
+        Of one attention; see `record_attention`.
     tokens : int64 Tensor of shape (B, T)
 
     Returns

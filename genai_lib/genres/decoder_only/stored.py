@@ -12,7 +12,7 @@ import torch
 
 from genai_lib import runtime
 from genai_lib.components.attention import next_token_loss
-from genai_lib.data.characters import Characters, random_windows
+from genai_lib.data.characters import CharacterTokenizer, random_windows
 from genai_lib.data.documentation import load_documentation
 from genai_lib.genres.decoder_only import GPT, GPTConfig
 from genai_lib.training import cosine, fit
@@ -23,18 +23,18 @@ CONTEXT, WIDTH, HEADS, LAYERS = 128, 80, 4, 3
 STEPS, BATCH, LEARNING_RATE = 5000, 8, 6e-3
 
 
-def load_small_gpt() -> tuple[GPT, Characters]:
+def load_small_gpt() -> tuple[GPT, CharacterTokenizer]:
     """Load the model, and the characters that its tokens stand for."""
     characters = json.loads(CHARACTERS.read_text(encoding="utf-8"))
-    return GPT.from_pretrained(FOLDER), Characters(tuple(characters))
+    return GPT.from_pretrained(FOLDER), CharacterTokenizer(tuple(characters))
 
 
-def train_small_gpt(steps: int = STEPS) -> tuple[GPT, Characters]:
+def train_small_gpt(steps: int = STEPS) -> tuple[GPT, CharacterTokenizer]:
     """Train the model of the folder on the training part of the documentation."""
     documentation = load_documentation()
-    characters = Characters.of(documentation.characters)
+    characters = CharacterTokenizer.of(documentation.characters)
     torch.manual_seed(0)
-    config = GPTConfig(len(characters), CONTEXT, WIDTH, HEADS, LAYERS, deviation=0.1)
+    config = GPTConfig(len(characters), CONTEXT, WIDTH, HEADS, LAYERS, init_std=0.1)
     model = GPT(config).to(runtime.device())
     tokens = characters.encode(documentation.train).to(runtime.device())
     generator = torch.Generator().manual_seed(0)
@@ -59,7 +59,7 @@ def make_model(folder: Path) -> None:
     model, characters = train_small_gpt()
     # Half precision halves the file; what is read becomes 32 bits again.
     model.half().save_pretrained(folder)
-    names = json.dumps("".join(characters.all))
+    names = json.dumps("".join(characters.vocabulary))
     (folder / CHARACTERS.name).write_text(names + "\n", encoding="utf-8")
 
 

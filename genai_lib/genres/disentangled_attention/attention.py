@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from genai_lib.checks import describe
 from genai_lib.components.attention import (
     KeyValueCache,
-    Memory,
+    KeyValues,
     MultiHeadAttention,
     Normalizer,
     attend,
@@ -108,7 +108,9 @@ class DebertaAttention(MultiHeadAttention):
         shared: bool = False,
         normalize: Normalizer = softmax,
     ) -> None:
-        super().__init__(width, heads, normalize=normalize, scheme=positions)
+        super().__init__(
+            width, heads, normalize=normalize, positional_encoding=positions
+        )
         check_terms(terms)
         if positions.table.embedding_dim != width:
             raise ValueError(
@@ -133,7 +135,7 @@ class DebertaAttention(MultiHeadAttention):
 
     def rows_of_contents(self, positions: Tensor, key_positions: Tensor) -> Tensor:
         """Return the row of Q^r for each pair (Q, K): δ(i, j), as in the code."""
-        return self.scheme.rows(positions, key_positions)
+        return self.positional_encoding.rows(positions, key_positions)
 
     def score_bias(
         self, query: Tensor, key: Tensor, positions: Tensor, key_positions: Tensor
@@ -148,7 +150,7 @@ class DebertaAttention(MultiHeadAttention):
         """Return the terms with positions that count, each (B, heads, Q, K), scaled."""
         found = {}
         if "c2p" in self.terms:
-            rows = self.scheme.rows(positions, key_positions)
+            rows = self.positional_encoding.rows(positions, key_positions)
             found["c2p"] = content_to_position(query, self.position_key(), rows)
         if "p2c" in self.terms:
             rows = self.rows_of_contents(positions, key_positions)
@@ -168,7 +170,7 @@ class DebertaAttention(MultiHeadAttention):
     def mix(
         self,
         x: Tensor,
-        memory: Tensor | Memory | None = None,
+        memory: Tensor | KeyValues | None = None,
         *,
         mask: Tensor | None = None,
         positions: Tensor | None = None,
@@ -181,7 +183,7 @@ class DebertaAttention(MultiHeadAttention):
         """
         if memory is None:
             return super().mix(x, mask=mask, positions=positions, cache=cache)
-        query, (key, value) = self._heads(self.to_query(x)), self.remember(memory)
+        query, (key, value) = self._heads(self.to_query(x)), self.project_kv(memory)
         if cache is not None or query.shape[-2] != key.shape[-2]:
             raise ValueError(
                 f"memory={describe(memory)} must have as many positions as "
@@ -198,7 +200,7 @@ class DebertaAttention(MultiHeadAttention):
 
     def _of_positions(self, term: str, shared: nn.Linear) -> Tensor:
         own = self.position_maps[term] if term in self.position_maps else shared
-        return self._heads(own(self.scheme.vectors()))
+        return self._heads(own(self.positional_encoding.vectors()))
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
@@ -212,7 +214,7 @@ class PrintedDebertaAttention(DebertaAttention):
 
     def rows_of_contents(self, positions: Tensor, key_positions: Tensor) -> Tensor:
         """Return the row of Q^r for each pair (Q, K): δ(j, i)."""
-        return self.scheme.rows(key_positions, positions).mT
+        return self.positional_encoding.rows(key_positions, positions).mT
 
 
 def check_terms(terms: Sequence[str]) -> None:

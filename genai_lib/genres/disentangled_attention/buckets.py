@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import check_positive, describe
-from genai_lib.components.attention import PositionScheme
+from genai_lib.components.attention import PositionalEncoding
 
 
 def log_bucket(distance: Tensor, reach: int, max_distance: int) -> Tensor:
@@ -96,7 +96,7 @@ def relative_rows(
     return (distance + reach).clamp(0, 2 * reach - 1)
 
 
-class RelativePositions(PositionScheme):
+class RelativePositions(PositionalEncoding):
     """One vector for each distance, shared by all layers of a model [1, §3.1].
 
     Nothing is added to an input: `DebertaAttention` compares these vectors with the

@@ -62,7 +62,7 @@ POOLER = r"pooler\.dense\.(weight|bias)"
 def read(fields: Fields, tensors: Tensors) -> dict:
     """Read the attributes of a `DebertaConfig`; the head is found in the tensors."""
     settings = DebertaConfig.read(fields, FIELDS)
-    settings["hidden"] = fields.number("intermediate_size")
+    settings["ffn_width"] = fields.number("intermediate_size")
     width, heads = settings["width"], settings["heads"]
     fields.require(
         {

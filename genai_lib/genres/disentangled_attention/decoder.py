@@ -38,10 +38,7 @@ def decode(
     Tensor of shape (B, T, D)
     """
     for _ in range(times):
-        query = block.join(
-            query,
-            lambda asked: block.attention(asked, memory, **seen),
-            block.attention_norm,
-        )
-        query = block.join(query, block.feed_forward, block.feed_forward_norm)
+        found = block.attention(query, memory, **seen)
+        query = block.attention_norm(query + found)
+        query = block.feed_forward_norm(query + block.feed_forward(query))
     return query

@@ -109,9 +109,9 @@ class Deberta(Pretrained):
                 "the checkpoint of this model has no head: only hidden states can be "
                 "computed"
             )
-        return self.head(self.hidden(tokens, mask=mask, positions=positions))
+        return self.head(self.hidden_states(tokens, mask=mask, positions=positions))
 
-    def hidden(
+    def hidden_states(
         self,
         tokens: Tensor,
         *,
@@ -178,7 +178,7 @@ class Deberta(Pretrained):
                 terms=config.terms,
                 shared=config.shared,
             ),
-            FeedForward(config.width, config.hidden, ACTIVATIONS[config.activation]),
+            FeedForward(config.width, config.ffn_width, ACTIVATIONS[config.activation]),
         ]
         if config.convolution is None or not first:
             return PostNormBlock(*parts, norm=self._norm)
@@ -194,7 +194,7 @@ class Deberta(Pretrained):
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d):
-                nn.init.normal_(module.weight, std=self.config.deviation)
+                nn.init.normal_(module.weight, std=self.config.init_std)
             if isinstance(module, nn.Linear | nn.Conv1d):
                 nn.init.zeros_(module.bias)
 

@@ -10,7 +10,7 @@ Shape letters used in this file
 
 from torch import Tensor
 
-from genai_lib.components.attention import Memory
+from genai_lib.components.attention import KeyValues
 from genai_lib.genres.decoder_only import ModelCache
 
 
@@ -19,20 +19,20 @@ class Seq2SeqCache(ModelCache):
 
     Attributes
     ----------
-    memories : list of Memory
+    memories : list of KeyValues
         For each block the keys and values that its cross-attention looks at.
     memory_mask : bool Tensor of shape (B, 1, 1, S)
         True where the source has a token.
     """
 
-    def __init__(self, memories: list[Memory], memory_mask: Tensor) -> None:
+    def __init__(self, memories: list[KeyValues], memory_mask: Tensor) -> None:
         super().__init__(len(memories))
         self.memories, self.memory_mask = memories, memory_mask
 
     def select(self, rows: Tensor) -> None:
         """Keep some sequences of the batch, in this order, with their sources."""
         super().select(rows)
-        self.memories = [Memory(*(part[rows] for part in m)) for m in self.memories]
+        self.memories = [KeyValues(*(part[rows] for part in m)) for m in self.memories]
         self.memory_mask = self.memory_mask[rows]
 
 

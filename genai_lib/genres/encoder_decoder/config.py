@@ -54,7 +54,7 @@ class Seq2SeqConfig:
     heads : int, default=4
     head_width : int, default=width / heads
         d. It is filled in when it is None; with a value, D need not be heads · d.
-    hidden : int, default=4 * width
+    ffn_width : int, default=4 * width
         F. It is filled in when it is None.
     encoder_layers, decoder_layers : int, default=2
     feed_forward : str, default="relu"
@@ -81,7 +81,7 @@ class Seq2SeqConfig:
     width: int = 64
     heads: int = 4
     head_width: int | None = None
-    hidden: int | None = None
+    ffn_width: int | None = None
     encoder_layers: int = 2
     decoder_layers: int = 2
     feed_forward: str = "relu"
@@ -104,11 +104,11 @@ class Seq2SeqConfig:
                     "head_width must be given"
                 )
             object.__setattr__(self, "head_width", self.width // self.heads)
-        if self.hidden is None:
-            object.__setattr__(self, "hidden", 4 * self.width)
+        if self.ffn_width is None:
+            object.__setattr__(self, "ffn_width", 4 * self.width)
         if self.scaled is None:
             object.__setattr__(self, "scaled", self.tied)
-        names = ("vocab_size", "head_width", "hidden", "encoder_layers")
+        names = ("vocab_size", "head_width", "ffn_width", "encoder_layers")
         names += ("decoder_layers", "buckets", "max_distance")
         check_positive(**{name: getattr(self, name) for name in names})
         check_option("feed_forward", self.feed_forward, FEED_FORWARDS)
@@ -132,7 +132,7 @@ class Seq2SeqConfig:
         """Count all parameters: one look at them part by part."""
         attention = 4 * self.width * self.heads * self.head_width
         matrices = 3 if self.feed_forward.startswith("gated") else 2
-        feed_forward = matrices * self.width * self.hidden
+        feed_forward = matrices * self.width * self.ffn_width
         encoder = attention + feed_forward + 2 * self.width
         decoder = 2 * attention + feed_forward + 3 * self.width
         tables = self.vocab_size * self.width * (1 if self.tied else 2)

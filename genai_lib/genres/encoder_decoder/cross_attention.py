@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from genai_lib.components.attention import watch_weights
+from genai_lib.components.attention import record_attention
 from genai_lib.genres.encoder_decoder import (
     LANGUAGES,
     NumberVocabulary,
@@ -43,7 +43,7 @@ def train() -> tuple[Seq2Seq, NumberVocabulary]:
         if number not in NUMBERS
     ]
     torch.manual_seed(0)
-    model = Seq2Seq(Seq2SeqConfig(len(vocabulary), hidden=128))
+    model = Seq2Seq(Seq2SeqConfig(len(vocabulary), ffn_width=128))
     groups = parameter_groups(model, LEARNING_RATE)
     optimizer = torch.optim.AdamW(groups, fused=True)
     batches = vocabulary.pairs(examples).batches(
@@ -75,14 +75,14 @@ def looks(
     """
     source = torch.tensor([vocabulary.source(number, language)])
     source = source.to(model.embedding.weight.device)
-    written = answer(model, source, longest=30)
-    with watch_weights(model.decoder) as seen:
+    written = answer(model, source, max_new_tokens=30)
+    with record_attention(model.decoder) as seen:
         model(source, shift_right(written, model.config.start_token))
     blocks = [seen[f"{i}.cross_attention"][0][0] for i in range(len(model.decoder))]
     weights = torch.cat(blocks).mean(dim=0)  # (T, S)
     return {
-        "source": [vocabulary.all[token] for token in source[0].tolist()],
-        "pieces": [vocabulary.all[token] for token in written[0].tolist()],
+        "source": [vocabulary.tokens[token] for token in source[0].tolist()],
+        "pieces": [vocabulary.tokens[token] for token in written[0].tolist()],
         "weights": [[round(w, DIGITS) for w in row] for row in weights.tolist()],
     }
 

@@ -93,7 +93,7 @@ class Seq2Seq(Pretrained):
     def start(self, source: Tensor) -> Seq2SeqCache:
         """Read the source (B, S) and keep what each block will look at."""
         x = self.encode(source)
-        memories = [block.cross_attention.remember(x) for block in self.decoder]
+        memories = [block.cross_attention.project_kv(x) for block in self.decoder]
         return Seq2SeqCache(memories, self._real(source))
 
     def decode(self, target: Tensor, cache: Seq2SeqCache) -> Tensor:
@@ -109,12 +109,12 @@ class Seq2Seq(Pretrained):
         -------
         Tensor of shape (B, T, V)
         """
-        x = self.hidden(target, cache)
+        x = self.hidden_states(target, cache)
         if self.config.scaled:
             x = x / math.sqrt(self.config.width)
         return self.to_logits(x)
 
-    def hidden(self, target: Tensor, cache: Seq2SeqCache) -> Tensor:
+    def hidden_states(self, target: Tensor, cache: Seq2SeqCache) -> Tensor:
         """Return what the decoder makes of each token (B, T, D), before the scores."""
         check_target(target, self.config.vocab_size, len(cache.memory_mask))
         past, length = cache.length, target.shape[1]
@@ -179,8 +179,8 @@ def _stack(config: Seq2SeqConfig, normalize: Normalizer, decodes: bool):
     layers = config.decoder_layers if decodes else config.encoder_layers
     return nn.ModuleList(
         TransformerBlock(
-            attention(scheme=distances),
-            kind(config.width, config.hidden, activation, bias=False),
+            attention(positional_encoding=distances),
+            kind(config.width, config.ffn_width, activation, bias=False),
             norm=partial(RMSNorm, epsilon=config.epsilon),
             cross_attention=attention() if decodes else None,
         )

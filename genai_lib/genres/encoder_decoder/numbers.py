@@ -125,7 +125,7 @@ class NumberVocabulary:
 
     Attributes
     ----------
-    all : tuple of str
+    tokens : tuple of str
         Each token once; its place is its number.
 
     >>> vocabulary = NumberVocabulary.of(digits=3)
@@ -134,7 +134,7 @@ class NumberVocabulary:
     ('de42', 'zweiundvierzig')
     """
 
-    all: tuple[str, ...]
+    tokens: tuple[str, ...]
 
     @classmethod
     def of(cls, digits: int) -> "NumberVocabulary":
@@ -160,7 +160,7 @@ class NumberVocabulary:
         return cls((PAD, END, *LANGUAGES, *"0123456789", *sorted(found)))
 
     def __len__(self) -> int:
-        return len(self.all)
+        return len(self.tokens)
 
     def source(self, number: int, language: str) -> list[int]:
         """Number the tokens of a question: the language, the digits, the end."""
@@ -186,10 +186,10 @@ class NumberVocabulary:
     def decode(self, tokens: Iterable[int]) -> str:
         """Put the tokens together again, up to the end."""
         found = []
-        for token in as_ids("tokens", tokens, len(self.all)):
-            if self.all[token] == END:
+        for token in as_ids("tokens", tokens, len(self.tokens)):
+            if self.tokens[token] == END:
                 break
-            found.append(self.all[token])
+            found.append(self.tokens[token])
         return "".join(found).strip()
 
     def _numbers(self, tokens: list[str]) -> list[int]:
@@ -200,4 +200,4 @@ class NumberVocabulary:
 
     @functools.cached_property
     def _places(self) -> dict[str, int]:
-        return {token: place for place, token in enumerate(self.all)}
+        return {token: place for place, token in enumerate(self.tokens)}

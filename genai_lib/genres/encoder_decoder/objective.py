@@ -149,19 +149,19 @@ def parameter_groups(
     ]
 
 
-def answer(model: nn.Module, source: Tensor, longest: int) -> Tensor:
+def answer(model: nn.Module, source: Tensor, max_new_tokens: int) -> Tensor:
     """Write the likeliest next token again and again: greedy decoding.
 
     Parameters
     ----------
     model : module with `given` and `config`
     source : int64 Tensor of shape (B, S)
-    longest : int
+    max_new_tokens : int
         The most tokens of an answer.
 
     Returns
     -------
-    int64 Tensor of shape (B, N), N at most `longest`
+    int64 Tensor of shape (B, N), N at most `max_new_tokens`
         A row that has ended goes on with the end token.
 
     Raises
@@ -174,7 +174,7 @@ def answer(model: nn.Module, source: Tensor, longest: int) -> Tensor:
     steps = generate(
         model.given(source),
         prompt,
-        longest,
+        max_new_tokens,
         temperature=0.0,
         end_token=config.end_token,
     )

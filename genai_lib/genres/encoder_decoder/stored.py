@@ -19,7 +19,7 @@ from torch import nn
 from genai_lib import runtime
 from genai_lib.components.attention import next_token_loss
 from genai_lib.components.positions import RotaryPositions
-from genai_lib.data.characters import Characters, even_windows, random_windows
+from genai_lib.data.characters import CharacterTokenizer, even_windows, random_windows
 from genai_lib.data.documentation import load_documentation
 from genai_lib.genres.decoder_only import GPT, GPTConfig
 from genai_lib.genres.disentangled_attention import Deberta, DebertaConfig
@@ -57,34 +57,36 @@ def new_models(characters: int) -> dict[str, nn.Module]:
     Those that guess hidden characters have one more token, the mask, behind them.
     """
     sizes = {"width": WIDTH, "heads": HEADS}
-    drawn = {"deviation": 0.1, **sizes}
+    drawn = {"init_std": 0.1, **sizes}
     rotary = RotaryPositions(WIDTH // HEADS)
     bert = BertConfig(
-        characters + 1, LENGTH, layers=3, hidden=242, pooler=False, **drawn
+        characters + 1, LENGTH, layers=3, ffn_width=242, pooler=False, **drawn
     )
     deberta = DebertaConfig(
-        characters + 1, LENGTH, layers=3, hidden=168, normed=True, **drawn
+        characters + 1, LENGTH, layers=3, ffn_width=168, normed=True, **drawn
     )
     t5 = span_config(
         characters,
         MARKS,
-        hidden=196,
+        ffn_width=196,
         encoder_layers=2,
         decoder_layers=1,
         tied=False,
         **sizes,
     )
     return {
-        "GPT": GPT(GPTConfig(characters, LENGTH, layers=3, **drawn), scheme=rotary),
-        "BERT": Bert(bert, scheme=rotary),
+        "GPT": GPT(
+            GPTConfig(characters, LENGTH, layers=3, **drawn), positional_encoding=rotary
+        ),
+        "BERT": Bert(bert, positional_encoding=rotary),
         "DeBERTa": Deberta(deberta),
         "T5": Seq2Seq(t5),
     }
 
 
-def load_four_genres() -> tuple[dict[str, nn.Module], Characters]:
+def load_four_genres() -> tuple[dict[str, nn.Module], CharacterTokenizer]:
     """Load the models by name, and what their tokens stand for."""
-    characters = Characters.of(load_documentation().characters)
+    characters = CharacterTokenizer.of(load_documentation().characters)
     models = new_models(len(characters))
     for name, model in models.items():
         load_weights(model, path_of(name))
@@ -112,7 +114,7 @@ def path_of(name: str) -> Path:
 def train(name: str, steps: int = STEPS) -> nn.Module:
     """Train one of the four on the training part of the documentation."""
     documentation = load_documentation()
-    characters = Characters.of(documentation.characters)
+    characters = CharacterTokenizer.of(documentation.characters)
     torch.manual_seed(0)
     model = new_models(len(characters))[name].to(runtime.device())
     tokens = characters.encode(documentation.train).to(runtime.device())

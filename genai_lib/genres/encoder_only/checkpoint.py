@@ -20,15 +20,15 @@ FIELDS = {
     "width": "hidden_size",
     "heads": "num_attention_heads",
     "layers": "num_hidden_layers",
-    "hidden": "intermediate_size",
+    "ffn_width": "intermediate_size",
     "activation": "hidden_act",
     "epsilon": "layer_norm_eps",
     "tied": "tie_word_embeddings",
-    "deviation": "initializer_range",
+    "init_std": "initializer_range",
 }
 TABLE = {
     "embedding": "embeddings.word_embeddings",
-    "scheme.table": "embeddings.position_embeddings",
+    "positional_encoding.table": "embeddings.position_embeddings",
     "type_embedding": "embeddings.token_type_embeddings",
     "norm": "embeddings.LayerNorm",
     "blocks.{}.attention.to_query": "encoder.layer.{}.attention.self.query",
@@ -66,9 +66,9 @@ OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm
 def read(fields: Fields, tensors: Tensors) -> dict:
     """Read the attributes of a `BertConfig`; which parts it has, the tensors tell."""
     settings = BertConfig.read(fields, FIELDS)
-    settings["hidden"] = fields.number("intermediate_size")
-    settings["types"] = fields.number("type_vocab_size")
-    fields.called["types"] = "type_vocab_size"
+    settings["ffn_width"] = fields.number("intermediate_size")
+    settings["token_types"] = fields.number("type_vocab_size")
+    fields.called["token_types"] = "type_vocab_size"
     fields.require(SUPPORTED)
     fields.ignore(*UNUSED)
     _rename_old(tensors)
@@ -96,7 +96,7 @@ def write(config: BertConfig) -> dict:
     return {
         "architectures": ["BertForMaskedLM" if config.head else "BertModel"],
         "model_type": "bert",
-        "type_vocab_size": config.types,
+        "type_vocab_size": config.token_types,
         **config.write(FIELDS),
     }
 

@@ -22,7 +22,7 @@ class BertConfig(StackConfig):
     ----------
     activation : str, default="gelu"
     epsilon : float, default=1e-12
-    types : int, default=2
+    token_types : int, default=2
         S, how many kinds of text there are: the first sentence and the second.
     head : bool, default=True
         Whether there is a head that scores tokens.
@@ -34,13 +34,13 @@ class BertConfig(StackConfig):
     """
 
     epsilon: float = 1e-12
-    types: int = 2
+    token_types: int = 2
     head: bool = True
     pooler: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(types=self.types)
+        check_positive(token_types=self.token_types)
         check_flags(head=self.head, pooler=self.pooler)
 
     @classmethod
@@ -57,9 +57,9 @@ class BertConfig(StackConfig):
         """
         square = self.width**2 + self.width
         attention = 4 * square
-        feed_forward = 2 * self.width * self.hidden + self.width + self.hidden
+        feed_forward = 2 * self.width * self.ffn_width + self.width + self.ffn_width
         norms = 2 * 2 * self.width
-        tables = (self.vocab_size + self.context + self.types + 2) * self.width
+        tables = (self.vocab_size + self.context + self.token_types + 2) * self.width
         head = square + 2 * self.width + self.vocab_size
         if not self.tied:
             head += self.vocab_size * self.width

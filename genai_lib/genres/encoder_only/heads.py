@@ -57,10 +57,14 @@ class BertClassifier(nn.Module):
         self.to_classes = nn.Linear(bert.config.width, classes)
 
     def forward(
-        self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
+        self,
+        tokens: Tensor,
+        token_types: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Map (B, T) to logits (B, classes); the parameters are those of `Bert`."""
-        return self.to_classes(self.bert.pooled(tokens, types, mask=mask))
+        return self.to_classes(self.bert.pooled(tokens, token_types, mask=mask))
 
 
 def padding_mask(tokens: Tensor, padding: int) -> Tensor:

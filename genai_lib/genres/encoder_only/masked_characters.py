@@ -43,7 +43,10 @@ def expectations(passage: str) -> list[dict]:
         shown = best if true in best else [*best[:-1], true]
         pairs = chances.T.tolist()
         places.append(
-            [[characters.all[i], *(round(p, DIGITS) for p in pairs[i])] for i in shown]
+            [
+                [characters.vocabulary[i], *(round(p, DIGITS) for p in pairs[i])]
+                for i in shown
+            ]
         )
     return places
 

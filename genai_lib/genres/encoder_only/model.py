@@ -21,7 +21,7 @@ from genai_lib.components.attention import (
     FeedForward,
     MultiHeadAttention,
     Normalizer,
-    PositionScheme,
+    PositionalEncoding,
     PostNormBlock,
 )
 from genai_lib.components.positions import LearnedPositions
@@ -43,7 +43,7 @@ class Bert(Pretrained):
     config : BertConfig
     normalize : function of (logits, dim), default=softmax
         Turns scores into weights in every attention.
-    scheme : PositionScheme, default=LearnedPositions(context, width)
+    positional_encoding : PositionalEncoding, default=LearnedPositions(context, width)
         How positions enter. Only the default limits the length of a sequence.
     """
 
@@ -53,23 +53,28 @@ class Bert(Pretrained):
         self,
         config: BertConfig,
         normalize: Normalizer = softmax,
-        scheme: PositionScheme | None = None,
+        positional_encoding: PositionalEncoding | None = None,
     ) -> None:
         super().__init__()
         self.config = config
-        self.longest = config.context if scheme is None else None
+        self.max_positions = config.context if positional_encoding is None else None
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.type_embedding = nn.Embedding(config.types, config.width)
-        self.scheme = scheme or LearnedPositions(config.context, config.width)
+        self.type_embedding = nn.Embedding(config.token_types, config.width)
+        self.positional_encoding = positional_encoding or LearnedPositions(
+            config.context, config.width
+        )
         self.norm = self._norm(config.width)
         self.blocks = nn.ModuleList(
             PostNormBlock(
                 # Learned positions are added at the entrance, not in an attention.
                 MultiHeadAttention(
-                    config.width, config.heads, normalize=normalize, scheme=scheme
+                    config.width,
+                    config.heads,
+                    normalize=normalize,
+                    positional_encoding=positional_encoding,
                 ),
                 FeedForward(
-                    config.width, config.hidden, ACTIVATIONS[config.activation]
+                    config.width, config.ffn_width, ACTIVATIONS[config.activation]
                 ),
                 norm=self._norm,
             )
@@ -83,7 +88,7 @@ class Bert(Pretrained):
     def forward(
         self,
         tokens: Tensor,
-        types: Tensor | None = None,
+        token_types: Tensor | None = None,
         *,
         mask: Tensor | None = None,
         at: Tensor | None = None,
@@ -93,7 +98,7 @@ class Bert(Pretrained):
         Parameters
         ----------
         tokens : integer Tensor of shape (B, T)
-        types : integer Tensor of shape (B, T), default=zeros
+        token_types : integer Tensor of shape (B, T), default=zeros
             Which kind of text each token belongs to.
         mask : bool Tensor of shape (T, T) or (B or 1, heads or 1, T or 1, T)
             True where looking is allowed; by default it is allowed everywhere. Of texts
@@ -113,8 +118,10 @@ class Bert(Pretrained):
             or type, or more positions than `context`.
         """
         if self.head is None:
-            raise ValueError("this model has no head; only `hidden` can be asked for")
-        hidden = self.hidden(tokens, types, mask=mask)
+            raise ValueError(
+                "this model has no head; only `hidden_states` can be asked for"
+            )
+        hidden = self.hidden_states(tokens, token_types, mask=mask)
         if at is not None and (
             not isinstance(at, Tensor)
             or at.dtype != torch.bool
@@ -125,39 +132,49 @@ class Bert(Pretrained):
             )
         return self.head(hidden if at is None else hidden[at])
 
-    def hidden(
-        self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
+    def hidden_states(
+        self,
+        tokens: Tensor,
+        token_types: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Return what the model makes of each position (B, T, D), before the scores.
 
         The parameters are those of `forward`, without `at`.
         """
-        x = self._embed(tokens, types)  # (B, T, D)
+        x = self._embed(tokens, token_types)  # (B, T, D)
         length = x.shape[1]
-        if self.longest is not None and length > self.longest:
-            raise ValueError(f"tokens: {length} are more than context={self.longest}")
+        if self.max_positions is not None and length > self.max_positions:
+            raise ValueError(
+                f"tokens: {length} are more than context={self.max_positions}"
+            )
         positions = torch.arange(length, device=x.device)
-        x = self.norm(self.scheme.embed(x, positions))
+        x = self.norm(self.positional_encoding.embed(x, positions))
         for block in self.blocks:
             x = block(x, mask=mask, positions=positions)
         return x
 
     def pooled(
-        self, tokens: Tensor, types: Tensor | None = None, *, mask: Tensor | None = None
+        self,
+        tokens: Tensor,
+        token_types: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Sum each text up in one vector (B, D), made of its first position [1, §4.1].
 
-        The parameters are those of `hidden`.
+        The parameters are those of `hidden_states`.
         """
         if self.pooler is None:
             raise ValueError("this model has no pooler")
-        first = self.hidden(tokens, types, mask=mask)[:, 0]
+        first = self.hidden_states(tokens, token_types, mask=mask)[:, 0]
         return self.pooler(first).tanh()
 
     def check_fits(self) -> None:
         """Raise ValueError for what a BERT file has no place for."""
         normalizers = {block.attention.normalize for block in self.blocks}
-        if self.longest is None or normalizers != {softmax}:
+        if self.max_positions is None or normalizers != {softmax}:
             raise ValueError("only softmax and learned positions fit a BERT file")
 
     def tie(self) -> None:
@@ -171,23 +188,23 @@ class Bert(Pretrained):
     def _initialise(self) -> None:
         """Draw small weights; constants start at 0 [1, §A.2]."""
         tables = [self.embedding, self.type_embedding]
-        if self.longest is not None:
-            tables.append(self.scheme.table)
+        if self.max_positions is not None:
+            tables.append(self.positional_encoding.table)
         maps = [module for module in self.modules() if isinstance(module, nn.Linear)]
         for module in tables + maps:
-            nn.init.normal_(module.weight, std=self.config.deviation)
+            nn.init.normal_(module.weight, std=self.config.init_std)
         for linear in maps:
             nn.init.zeros_(linear.bias)
 
-    def _embed(self, tokens: Tensor, types: Tensor | None) -> Tensor:
+    def _embed(self, tokens: Tensor, token_types: Tensor | None) -> Tensor:
         check_numbers("tokens", tokens, self.config.vocab_size)
         x = self.embedding(tokens)
-        if types is None:
+        if token_types is None:
             return x + self.type_embedding.weight[0]
-        check_numbers("types", types, self.config.types)
-        if types.shape != tokens.shape:
+        check_numbers("token_types", token_types, self.config.token_types)
+        if token_types.shape != tokens.shape:
             raise ValueError(
-                f"types={describe(types)} must have the shape of "
+                f"token_types={describe(token_types)} must have the shape of "
                 f"tokens={describe(tokens)}"
             )
-        return x + self.type_embedding(types)
+        return x + self.type_embedding(token_types)

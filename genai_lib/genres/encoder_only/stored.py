@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from genai_lib import runtime
 from genai_lib.components.attention import causal_mask, next_token_loss
 from genai_lib.components.positions import RotaryPositions
-from genai_lib.data.characters import Characters
+from genai_lib.data.characters import CharacterTokenizer
 from genai_lib.data.documentation import load_documentation
 from genai_lib.genres.encoder_only import (
     IGNORED,
@@ -47,10 +47,10 @@ class BertTokens(NamedTuple):
 
     Attributes
     ----------
-    characters : Characters
+    characters : CharacterTokenizer
     """
 
-    characters: Characters
+    characters: CharacterTokenizer
 
     @property
     def mask(self) -> int:
@@ -91,9 +91,9 @@ def load_left_to_right() -> tuple[Bert, BertTokens]:
 
 def new_small_bert() -> tuple[Bert, BertTokens]:
     """Make the model as it was before its training, up to the seed."""
-    tokens = BertTokens(Characters.of(load_documentation().characters))
-    config = BertConfig(tokens.count, CONTEXT, WIDTH, HEADS, LAYERS, deviation=0.1)
-    return Bert(config, scheme=RotaryPositions(WIDTH // HEADS)), tokens
+    tokens = BertTokens(CharacterTokenizer.of(load_documentation().characters))
+    config = BertConfig(tokens.count, CONTEXT, WIDTH, HEADS, LAYERS, init_std=0.1)
+    return Bert(config, positional_encoding=RotaryPositions(WIDTH // HEADS)), tokens
 
 
 def train_small_bert(steps: int = STEPS) -> tuple[Bert, BertTokens]:

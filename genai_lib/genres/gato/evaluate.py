@@ -23,7 +23,7 @@ from genai_lib.genres.gato.specification import Vocabulary
 
 @torch.no_grad()
 def write_captions(
-    model: Gato, seen: TokenBatch, words: Vocabulary, end: str, longest: int = 8
+    model: Gato, seen: TokenBatch, words: Vocabulary, end: str, max_new_tokens: int = 8
 ) -> list[str]:
     """Name pictures, one likeliest character after the other, up to `end`.
 
@@ -35,7 +35,7 @@ def write_captions(
     words : Vocabulary
     end : str
         The character after which nothing more is read.
-    longest : int, default=8
+    max_new_tokens : int, default=8
 
     Raises
     ------
@@ -44,11 +44,11 @@ def write_captions(
     """
     device = model.local.weight.device
     seen = seen.to(device)
-    for _ in range(longest):
+    for _ in range(max_new_tokens):
         new = likeliest(model.after(seen), words.text_size)
         new = plain_tokens(new[:, None].cpu())
         seen = join(seen, action_tokens(new).to(device), dim=1)
-    written = seen.ids[:, -longest:].tolist()
+    written = seen.ids[:, -max_new_tokens:].tolist()
     return [words.characters.decode(ids).partition(end)[0] for ids in written]
 
 
@@ -67,7 +67,7 @@ def bits_per_character(model: Gato, windows: Tensor) -> float:
     bits = []
     for part in windows.split(64):
         vectors = model.embed(plain_tokens(part[:, :-1]).to(device))
-        later = model.backbone.hidden(embeddings=vectors)[:, half - 1 :]
+        later = model.backbone.hidden_states(embeddings=vectors)[:, half - 1 :]
         logits = model.backbone.to_logits(later)
         bits.append(cross_entropy_bits(logits, part[:, half:].to(device)))
     return torch.cat(bits).mean().item()

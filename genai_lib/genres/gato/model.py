@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_lib.checks import check_positive, describe
-from genai_lib.components.attention import PositionScheme
+from genai_lib.components.attention import PositionalEncoding
 from genai_lib.genres.decoder_only import GPT, GPTConfig
 from genai_lib.genres.gato.sequences import PATCH, PLACES, TokenBatch, is_padding
 
@@ -36,14 +36,14 @@ class PatchEmbedding(nn.Module):
         D.
     """
 
-    def __init__(self, pixels: int, width: int, deviation: float) -> None:
+    def __init__(self, pixels: int, width: int, init_std: float) -> None:
         super().__init__()
         self.to_width = nn.Linear(pixels, width)
         self.to_change = nn.Linear(width, width)
         self.rows = nn.Embedding(PLACES, width)
         self.columns = nn.Embedding(PLACES, width)
         for table in (self.rows, self.columns):
-            nn.init.normal_(table.weight, std=deviation)
+            nn.init.normal_(table.weight, std=init_std)
 
     def forward(
         self, pixels: Tensor, places: Tensor, generator: torch.Generator | None = None
@@ -76,7 +76,7 @@ class Gato(nn.Module):
     local : int, default=32
         How many local positions are known: what can be seen in one time step, and the
         separator, have at most two fewer.
-    scheme : PositionScheme, default=None
+    positional_encoding : PositionalEncoding, default=None
         How the backbone knows the order of the tokens; None are learned positions.
     """
 
@@ -85,16 +85,16 @@ class Gato(nn.Module):
         config: GPTConfig,
         pixels: int,
         local: int = 32,
-        scheme: PositionScheme | None = None,
+        positional_encoding: PositionalEncoding | None = None,
     ) -> None:
         super().__init__()
         check_positive(pixels=pixels, local=local)
         self.config, self.pixels = config, pixels
-        self.backbone = GPT(config, scheme=scheme)
-        self.patches = PatchEmbedding(pixels, config.width, config.deviation)
+        self.backbone = GPT(config, positional_encoding=positional_encoding)
+        self.patches = PatchEmbedding(pixels, config.width, config.init_std)
         # Row 0 is for plain text, which has no time steps, and stays zero.
         self.local = nn.Embedding(local, config.width, padding_idx=0)
-        nn.init.normal_(self.local.weight[1:], std=config.deviation)
+        nn.init.normal_(self.local.weight[1:], std=config.init_std)
 
     def forward(
         self, sequences: TokenBatch, generator: torch.Generator | None = None
@@ -117,7 +117,7 @@ class Gato(nn.Module):
         -------
         Tensor of shape (B, V)
         """
-        x = self.backbone.hidden(embeddings=self.embed(sequences))
+        x = self.backbone.hidden_states(embeddings=self.embed(sequences))
         lengths = (~is_padding(sequences)).sum(dim=1)
         if not lengths.all():
             raise ValueError("sequences: one of them is empty")
@@ -190,7 +190,7 @@ def masked_loss(
     learned = sequences.learned[:, 1:]  # nothing comes before the first token
     if not learned.any():
         raise ValueError("no text and no action is to be predicted")
-    x = model.backbone.hidden(embeddings=model.embed(sequences, generator))
+    x = model.backbone.hidden_states(embeddings=model.embed(sequences, generator))
     scores = model.backbone.to_logits(x[:, :-1][learned])  # (learned tokens, V)
     return functional.cross_entropy(scores, sequences.ids[:, 1:][learned])
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import check_positive, describe
-from genai_lib.data import Characters
+from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.gato.tokens import (
     BINS,
     LARGEST,
@@ -38,7 +38,7 @@ class Vocabulary:
     as in the paper.
     """
 
-    characters: Characters
+    characters: CharacterTokenizer
 
     @property
     def text_size(self) -> int:

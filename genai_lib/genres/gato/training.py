@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from genai_lib.components.positions import RotaryPositions
-from genai_lib.data.characters import Characters, random_windows
+from genai_lib.data.characters import CharacterTokenizer, random_windows
 from genai_lib.data.digits import load_digits
 from genai_lib.data.documentation import load_documentation
 from genai_lib.genres.decoder_only import GPTConfig
@@ -43,7 +43,7 @@ PIXELS, LEARNING_RATE = 16, 4e-3
 
 def documentation_words() -> Vocabulary:
     """Return the tokens of the documentation text, numbers and separator behind."""
-    return Vocabulary(Characters.of(load_documentation().characters))
+    return Vocabulary(CharacterTokenizer.of(load_documentation().characters))
 
 
 def write(
@@ -121,9 +121,9 @@ def batches(
 
 def new_network(words: Vocabulary, width: int) -> Gato:
     """Make a network for all five sources."""
-    config = GPTConfig(words.size, width=width, activation="relu", deviation=0.1)
-    scheme = RotaryPositions(width // config.heads)
-    return Gato(config, pixels=PIXELS, scheme=scheme)
+    config = GPTConfig(words.size, width=width, activation="relu", init_std=0.1)
+    positional_encoding = RotaryPositions(width // config.heads)
+    return Gato(config, pixels=PIXELS, positional_encoding=positional_encoding)
 
 
 def learn(

@@ -165,11 +165,11 @@ def read_prompt(
             f"knows those from 0 to {size - 1}"
         )
     needed = prompt.shape[-1] + as_whole(max_new_tokens) - 1
-    longest = getattr(model, "longest", None)
-    if longest is not None and needed > longest:
+    max_positions = getattr(model, "max_positions", None)
+    if max_positions is not None and needed > max_positions:
         raise ValueError(
             f"max_new_tokens={max_new_tokens} after a prompt of {prompt.shape[-1]} "
-            f"needs {needed} positions, and the model has {longest}; shorten one"
+            f"needs {needed} positions, and the model has {max_positions}; shorten one"
         )
     return prompt
 

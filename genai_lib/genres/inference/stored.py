@@ -30,7 +30,7 @@ def make() -> dict[str, dict[str, float]]:
         logits = model(characters.encode(beginning)[None])[0, -1].double()
         best = (logits - logits.max()).sort(descending=True)
         found[name] = {
-            characters.all[place]: round(logit, DIGITS)
+            characters.vocabulary[place]: round(logit, DIGITS)
             for logit, place in zip(
                 best.values.tolist(), best.indices.tolist(), strict=True
             )

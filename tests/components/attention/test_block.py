@@ -83,17 +83,17 @@ def test_equals_the_decoder_layer_of_torch(block):
     assert_close(found, wanted, atol=2e-6, rtol=0)
 
 
-@pytest.mark.parametrize("groups", [1, 2, 4])
-def test_equals_a_llama_layer_without_positions(groups):
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_equals_a_llama_layer_without_positions(kv_heads):
     """A cosine of 1 and a sine of 0 switch the rotation of Llama off."""
     llama = pytest.importorskip("transformers.models.llama.modeling_llama")
     config = llama.LlamaConfig(
         hidden_size=16, intermediate_size=24, num_attention_heads=4,
-        num_key_value_heads=groups, rms_norm_eps=1e-6, attn_implementation="sdpa",
+        num_key_value_heads=kv_heads, rms_norm_eps=1e-6, attn_implementation="sdpa",
     )  # fmt: skip
     reference = llama.LlamaDecoderLayer(config, layer_idx=0)
     ours = TransformerBlock(
-        MultiHeadAttention(16, 4, groups=groups, bias=False),
+        MultiHeadAttention(16, 4, kv_heads=kv_heads, bias=False),
         GatedFeedForward(16, 24),
         norm=RMSNorm,
     )
@@ -210,7 +210,7 @@ def test_blocks_use_a_cache_and_a_prepared_memory():
     ours = make(TransformerBlock, cross=True).double()
     x, memory = torch.randn(2, 2, 5, 8, dtype=torch.double)
     whole = ours(x, memory, mask=causal_mask(5))
-    cache, prepared = KeyValueCache(), ours.cross_attention.remember(memory)
+    cache, prepared = KeyValueCache(), ours.cross_attention.project_kv(memory)
     steps = [ours(part, prepared, cache=cache) for part in x.split(1, dim=1)]
     assert_close(torch.cat(steps, dim=1), whole, atol=1e-12, rtol=0)
 
@@ -248,7 +248,7 @@ def test_a_memory_and_a_cross_attention_need_each_other():
 
 
 def test_sizes_of_the_parts_are_checked():
-    with pytest.raises(ValueError, match="hidden=0"):
+    with pytest.raises(ValueError, match="ffn_width=0"):
         FeedForward(8, 0)
     with pytest.raises(ValueError, match="width=0"):
         RMSNorm(0)

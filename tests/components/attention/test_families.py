@@ -13,7 +13,7 @@ from genai_lib.components.attention import (
     GatedFeedForward,
     KeyValueCache,
     MultiHeadAttention,
-    PositionScheme,
+    PositionalEncoding,
     PostNormBlock,
     RMSNorm,
     TransformerBlock,
@@ -113,7 +113,7 @@ def test_a_layer_of_bert_with_padding():
     assert_close(ours(x, mask=mask), wanted, atol=1e-5, rtol=1e-5)
 
 
-class Table(PositionScheme):
+class Table(PositionalEncoding):
     """Stand in for the scheme of T5: a bias from its table and its buckets."""
 
     def __init__(self, attention):
@@ -168,7 +168,7 @@ def t5_layer(kind):
     same = {"head_width": 7, "scale": 1.0, "bias": False}
     ours = TransformerBlock(
         MultiHeadAttention(
-            12, 3, scheme=Table(reference.layer[0].SelfAttention), **same
+            12, 3, positional_encoding=Table(reference.layer[0].SelfAttention), **same
         ),
         FeedForward(12, 20, functional.relu, bias=False)
         if kind == "relu"
@@ -203,7 +203,7 @@ def test_a_decoder_layer_of_t5(kind):
 
     found = ours(x, memory, mask=causal_mask(6), memory_mask=real)
     assert_close(found, wanted, atol=2e-5, rtol=1e-5)
-    cache, kept = KeyValueCache(), ours.cross_attention.remember(memory)
+    cache, kept = KeyValueCache(), ours.cross_attention.project_kv(memory)
     steps = [
         ours(token, kept, memory_mask=real, cache=cache) for token in x.split(1, dim=1)
     ]

@@ -11,7 +11,7 @@ from genai_lib.components.attention import (
     TransformerBlock,
     attend,
     causal_mask,
-    watch_weights,
+    record_attention,
 )
 from genai_lib.components.attention import figure as attention
 from genai_lib.components.attention.figure import (
@@ -70,7 +70,7 @@ def model_weights(length, layers=2, heads=3):
         for _ in range(layers)
     )
     x = 3 * torch.randn(1, length, 12)
-    with torch.no_grad(), watch_weights(blocks) as seen:
+    with torch.no_grad(), record_attention(blocks) as seen:
         for block in blocks:
             x = block(x, mask=causal_mask(length))
     return torch.stack([calls[0][0] for calls in seen.values()])

@@ -12,15 +12,15 @@ from torch.testing import assert_close
 from genai_lib.components.attention import (
     KeyValueCache,
     MultiHeadAttention,
-    PositionScheme,
+    PositionalEncoding,
     attend,
     causal_mask,
-    watch_weights,
+    record_attention,
 )
 from genai_lib.components.softmax import softmax
 
 
-class Offsets(PositionScheme):
+class Offsets(PositionalEncoding):
     """A scheme that uses all that is given: rotates by a sign, biases by distance."""
 
     def rotate(self, query, key, positions):
@@ -118,7 +118,7 @@ def test_equals_the_multi_head_attention_of_torch(heads, masked):
         x, memory, memory, attn_mask=forbidden, average_attn_weights=False
     )
 
-    with watch_weights(ours) as seen:
+    with record_attention(ours) as seen:
         assert_close(ours(x, memory, mask=mask), output, atol=1e-6, rtol=0)
     assert_close(seen[""][0], weights, atol=1e-6, rtol=0)
     assert_close(ours(x, memory, mask=mask), output, atol=1e-6, rtol=0)
@@ -152,17 +152,17 @@ def test_polarities_of_torchs_two_masks_are_opposite():
 # Grouped heads
 
 
-@pytest.mark.parametrize("groups", [1, 2, 4])
-def test_grouped_equals_multi_head_when_the_groups_repeat(groups):
-    grouped = double_attention(heads=4, groups=groups)
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_grouped_equals_multi_head_when_the_groups_repeat(kv_heads):
+    grouped = double_attention(heads=4, kv_heads=kv_heads)
     full = double_attention(heads=4)
     full.to_query, full.to_output = grouped.to_query, grouped.to_output
     with torch.no_grad():
         for name in ("to_key", "to_value"):
             few, many = getattr(grouped, name), getattr(full, name)
             for kind in ("weight", "bias"):
-                rows = getattr(few, kind).unflatten(0, (groups, 2))
-                repeated = rows.repeat_interleave(4 // groups, dim=0).flatten(0, 1)
+                rows = getattr(few, kind).unflatten(0, (kv_heads, 2))
+                repeated = rows.repeat_interleave(4 // kv_heads, dim=0).flatten(0, 1)
                 getattr(many, kind).copy_(repeated)
     x = torch.randn(2, 5, 8, dtype=torch.double)
 
@@ -171,7 +171,7 @@ def test_grouped_equals_multi_head_when_the_groups_repeat(groups):
 
 
 def test_groups_make_the_keys_and_the_cache_smaller():
-    attention = MultiHeadAttention(8, heads=4, groups=2)
+    attention = MultiHeadAttention(8, heads=4, kv_heads=2)
     cache = KeyValueCache()
     attention(torch.randn(3, 5, 8), cache=cache)
     assert cache.memory.key.shape == cache.memory.value.shape == (3, 2, 5, 2)
@@ -184,16 +184,20 @@ def test_groups_make_the_keys_and_the_cache_smaller():
 def test_a_memory_can_be_prepared_once():
     attention = MultiHeadAttention(8, 2, memory_width=6)
     x, other = torch.randn(2, 5, 8), torch.randn(2, 7, 6)
-    prepared = attention.remember(other)
+    prepared = attention.project_kv(other)
     assert prepared.key.shape == (2, 2, 7, 4)
     assert attention(x, prepared).equal(attention(x, other))
 
 
-@pytest.mark.parametrize("scheme", [None, Offsets()])
+@pytest.mark.parametrize("positional_encoding", [None, Offsets()])
 @pytest.mark.parametrize("normalize", [softmax, partial(softmax, temperature=0.5)])
 @pytest.mark.parametrize("chunks", [(1,) * 6, (4, 1, 1), (2, 3, 1), (6,)])
-def test_with_a_cache_the_result_is_that_of_the_whole(scheme, normalize, chunks):
-    attention = double_attention(scheme=scheme, normalize=normalize)
+def test_with_a_cache_the_result_is_that_of_the_whole(
+    positional_encoding, normalize, chunks
+):
+    attention = double_attention(
+        positional_encoding=positional_encoding, normalize=normalize
+    )
     x = torch.randn(2, 6, 8, dtype=torch.double)
     whole = attention(x, mask=causal_mask(6))
 
@@ -208,7 +212,7 @@ def test_with_a_cache_the_result_is_that_of_the_whole(scheme, normalize, chunks)
 
 
 def test_a_cache_can_drop_sequences_and_positions():
-    attention = double_attention(scheme=Offsets())
+    attention = double_attention(positional_encoding=Offsets())
     x = torch.randn(3, 6, 8, dtype=torch.double)
     cache = KeyValueCache()
     cache.select(torch.tensor([0]))
@@ -265,16 +269,16 @@ def test_head_width_and_scale_are_free():
 
 def test_the_scheme_that_knows_nothing_changes_nothing():
     x = torch.randn(2, 5, 8, dtype=torch.double)
-    scheme = PositionScheme()
-    with_scheme = double_attention(scheme=scheme)
+    positional_encoding = PositionalEncoding()
+    with_scheme = double_attention(positional_encoding=positional_encoding)
     without = double_attention()
     without.load_state_dict(with_scheme.state_dict())
     assert with_scheme(x).equal(without(x))
-    assert scheme.embed(x, torch.arange(5)) is x
+    assert positional_encoding.embed(x, torch.arange(5)) is x
 
 
 def test_a_scheme_gets_the_positions_that_are_given():
-    attention = double_attention(scheme=Offsets())
+    attention = double_attention(positional_encoding=Offsets())
     x = torch.randn(2, 5, 8, dtype=torch.double)
     default = attention(x)
     assert attention(x, positions=torch.arange(5)).equal(default)
@@ -284,12 +288,12 @@ def test_a_scheme_gets_the_positions_that_are_given():
 
 
 def test_the_hooks_of_a_scheme_do_what_the_equation_says():
-    attention = double_attention(scheme=Offsets())
+    attention = double_attention(positional_encoding=Offsets())
     x, positions = torch.randn(1, 4, 8, dtype=torch.double), torch.arange(4)
     maps = (attention.to_query, attention.to_key, attention.to_value)
     query, key, value = (f(x).unflatten(-1, (2, 4)).transpose(1, 2) for f in maps)
-    query, key = attention.scheme.rotate(query, key, positions)
-    bias = attention.scheme.bias(positions, positions)
+    query, key = attention.positional_encoding.rotate(query, key, positions)
+    bias = attention.positional_encoding.bias(positions, positions)
     mixed, _ = attend(query, key, value, bias=bias)
     assert_close(attention(x), attention.to_output(mixed.transpose(1, 2).flatten(2)))
 
@@ -304,7 +308,7 @@ def test_watching_shows_the_weights_and_leaves_no_trace():
     )
     x = torch.randn(3, 5, 8, requires_grad=True)
     plain = model(x)
-    with watch_weights(model) as seen:
+    with record_attention(model) as seen:
         assert_close(model(x), plain)
         model(x)
     assert {name: len(calls) for name, calls in seen.items()} == {"0": 2, "1": 2}
@@ -322,11 +326,11 @@ def test_watching_works_for_normalisers_that_are_modules_and_after_errors():
 
     attention = MultiHeadAttention(8, 2, normalize=Cold())
     names = set(dict(attention.named_modules()))
-    with pytest.raises(ZeroDivisionError), watch_weights(attention):
+    with pytest.raises(ZeroDivisionError), record_attention(attention):
         raise ZeroDivisionError
     assert isinstance(attention.normalize, Cold)
     assert set(dict(attention.named_modules())) == names
-    with watch_weights(attention) as seen:
+    with record_attention(attention) as seen:
         attention(torch.randn(1, 3, 8))
     assert len(seen[""]) == 1
 
@@ -338,9 +342,9 @@ def test_watching_works_for_normalisers_that_are_modules_and_after_errors():
     ("options", "message"),
     [
         ({"width": 8, "heads": 3}, "width=8 .* heads=3"),
-        ({"width": 8, "heads": 4, "groups": 3}, "heads=4 .* groups=3"),
+        ({"width": 8, "heads": 4, "kv_heads": 3}, "heads=4 .* kv_heads=3"),
         ({"width": 8, "heads": 0}, "heads=0"),
-        ({"width": 8, "heads": 4, "groups": 0}, "groups=0"),
+        ({"width": 8, "heads": 4, "kv_heads": 0}, "kv_heads=0"),
         ({"width": 0, "heads": 2}, "width=0"),
     ],
 )

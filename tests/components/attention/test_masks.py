@@ -66,7 +66,7 @@ def ways():
         made[f"disentangled, {name}"] = DebertaAttention(
             WIDTH, 2, RelativePositions(WIDTH, 4), **options
         )
-    made["groups"] = MultiHeadAttention(WIDTH, 4, groups=2)
+    made["kv_heads"] = MultiHeadAttention(WIDTH, 4, kv_heads=2)
     for block in (TransformerBlock, PostNormBlock):
         made[block.__name__] = block(MultiHeadAttention(WIDTH, 2), FeedForward(WIDTH))
     return made
@@ -146,7 +146,7 @@ def test_a_broken_memory_behind_the_mask_reaches_nobody(name):
     wanted = cross(x, memory, mask=PADDING)
     memory[:, HIDDEN] = NAN
     assert_close(cross(x, memory, mask=PADDING), wanted)
-    assert_close(cross(x, cross.remember(memory), mask=PADDING), wanted)
+    assert_close(cross(x, cross.project_kv(memory), mask=PADDING), wanted)
     block = TransformerBlock(
         WAYS["heads, softmax"], FeedForward(WIDTH), cross_attention=cross
     )

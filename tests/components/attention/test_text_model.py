@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from genai_lib.components.attention import (
     FeedForward,
     MultiHeadAttention,
-    PositionScheme,
+    PositionalEncoding,
     TextModel,
     TransformerBlock,
     bits_per_token,
@@ -18,12 +18,15 @@ from genai_lib.components.attention import (
 )
 
 
-def make(scheme=None, layers=2):
+def make(positional_encoding=None, layers=2):
     blocks = [
-        TransformerBlock(MultiHeadAttention(8, 2, scheme=scheme), FeedForward(8))
+        TransformerBlock(
+            MultiHeadAttention(8, 2, positional_encoding=positional_encoding),
+            FeedForward(8),
+        )
         for _ in range(layers)
     ]
-    return TextModel(11, 8, blocks, scheme)
+    return TextModel(11, 8, blocks, positional_encoding)
 
 
 def test_later_tokens_change_no_earlier_logits():
@@ -37,7 +40,7 @@ def test_later_tokens_change_no_earlier_logits():
 
 
 def test_positions_reach_every_hook_of_the_scheme():
-    class Recorder(PositionScheme):
+    class Recorder(PositionalEncoding):
         def __init__(self):
             super().__init__()
             self.seen = []
@@ -53,10 +56,10 @@ def test_positions_reach_every_hook_of_the_scheme():
         def bias(self, query_positions, key_positions):
             self.seen.append(("bias", query_positions.tolist(), key_positions.tolist()))
 
-    scheme = Recorder()
-    model = make(scheme, layers=1)
+    positional_encoding = Recorder()
+    model = make(positional_encoding, layers=1)
     model(torch.zeros(1, 2).long(), torch.tensor([4, 8]))
-    assert scheme.seen == [
+    assert positional_encoding.seen == [
         ("embed", [4, 8]), ("rotate", [4, 8]), ("bias", [4, 8], [4, 8])
     ]  # fmt: skip
 

@@ -20,11 +20,11 @@ FAR = torch.tensor([0, 1, 257, 1001])
 SCHEMES = [SinusoidalPositions, RotaryPositions]
 
 
-def applied(scheme, x, positions=FAR):
+def applied(positional_encoding, x, positions=FAR):
     """Return what the scheme makes of vectors (1, T, D)."""
-    if isinstance(scheme, SinusoidalPositions):
-        return scheme.embed(x, positions)
-    query, _ = scheme.rotate(x[:, None], x[:, None], positions)
+    if isinstance(positional_encoding, SinusoidalPositions):
+        return positional_encoding.embed(x, positions)
+    query, _ = positional_encoding.rotate(x[:, None], x[:, None], positions)
     return query[:, 0]
 
 
@@ -79,10 +79,10 @@ def test_a_model_built_on_the_meta_device_has_its_frequencies(kind):
 def test_frequencies_of_one_s_own_are_kept_as_well():
     slow = interpolated_frequencies(WIDTH, 3.0)
 
-    scheme = RotaryPositions(WIDTH, frequencies=slow).bfloat16()
+    positional_encoding = RotaryPositions(WIDTH, frequencies=slow).bfloat16()
 
-    assert scheme.frequencies.equal(slow)
-    assert not list(scheme.state_dict())
+    assert positional_encoding.frequencies.equal(slow)
+    assert not list(positional_encoding.state_dict())
 
 
 @pytest.mark.parametrize("kind", SCHEMES)

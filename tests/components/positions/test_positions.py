@@ -42,9 +42,9 @@ WIDTH, HEADS, LENGTH = 16, 2, 12
 
 def trained_buckets(heads, **settings):
     """Return the scheme with numbers in its table, which starts at zero."""
-    scheme = BucketPositions(heads, **settings)
-    torch.nn.init.normal_(scheme.table.weight)
-    return scheme
+    positional_encoding = BucketPositions(heads, **settings)
+    torch.nn.init.normal_(positional_encoding.table.weight)
+    return positional_encoding
 
 
 SCHEMES = {
@@ -59,14 +59,15 @@ RELATIVE = ("none", "rotary", "buckets", "alibi")
 SHIFT = st.integers(-50, 50)
 
 
-def make(scheme, layers=1):
+def make(positional_encoding, layers=1):
     blocks = [
         TransformerBlock(
-            MultiHeadAttention(WIDTH, HEADS, scheme=scheme), FeedForward(WIDTH)
+            MultiHeadAttention(WIDTH, HEADS, positional_encoding=positional_encoding),
+            FeedForward(WIDTH),
         )
         for _ in range(layers)
     ]
-    return TextModel(7, WIDTH, blocks, scheme).double()
+    return TextModel(7, WIDTH, blocks, positional_encoding).double()
 
 
 # Laws that all schemes share
@@ -74,15 +75,15 @@ def make(scheme, layers=1):
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme_accepts_any_length_and_gives_the_right_shapes(name):
-    scheme = SCHEMES[name]()
+    positional_encoding = SCHEMES[name]()
     for length in (1, 5, LENGTH):
         positions = torch.arange(length)
         x = torch.randn(2, length, WIDTH)
         heads = torch.randn(2, HEADS, length, WIDTH // HEADS)
-        assert scheme.embed(x, positions).shape == x.shape
-        for turned in scheme.rotate(heads, heads, positions):
+        assert positional_encoding.embed(x, positions).shape == x.shape
+        for turned in positional_encoding.rotate(heads, heads, positions):
             assert turned.shape == heads.shape
-        bias = scheme.bias(positions, positions)
+        bias = positional_encoding.bias(positions, positions)
         assert bias is None or bias.shape == (HEADS, length, length)
 
 
@@ -157,16 +158,18 @@ def test_the_table_is_right_to_the_last_digit_far_away():
 
 
 def test_the_scheme_adds_the_table():
-    scheme, x = SinusoidalPositions(6), torch.randn(2, 9, 6)
-    assert_close(scheme.embed(x, torch.arange(9)), x + sinusoidal(9, 6))
+    positional_encoding, x = SinusoidalPositions(6), torch.randn(2, 9, 6)
+    assert_close(positional_encoding.embed(x, torch.arange(9)), x + sinusoidal(9, 6))
 
 
 def test_learned_positions_are_looked_up_and_end():
-    scheme = LearnedPositions(5, 4)
+    positional_encoding = LearnedPositions(5, 4)
     x = torch.zeros(1, 2, 4)
-    assert scheme.embed(x, torch.tensor([4, 0]))[0].equal(scheme.table.weight[[4, 0]])
+    assert positional_encoding.embed(x, torch.tensor([4, 0]))[0].equal(
+        positional_encoding.table.weight[[4, 0]]
+    )
     with pytest.raises(ValueError, match="positions from 3 to 5: only 0 to 4"):
-        scheme.embed(torch.zeros(1, 3, 4), torch.arange(3, 6))
+        positional_encoding.embed(torch.zeros(1, 3, 4), torch.arange(3, 6))
 
 
 # Rotary
@@ -219,16 +222,16 @@ def test_equals_the_rotary_embedding_of_llama(base):
     assert_close(found, wanted, atol=2e-6, rtol=0)
 
 
-@pytest.mark.parametrize("groups", [1, 2, 4])
-def test_equals_a_whole_llama_layer(groups):
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_equals_a_whole_llama_layer(kv_heads):
     llama = pytest.importorskip("transformers.models.llama.modeling_llama")
     config = llama.LlamaConfig(
         hidden_size=16, intermediate_size=24, num_attention_heads=4,
-        num_key_value_heads=groups, rms_norm_eps=1e-6, attn_implementation="sdpa",
+        num_key_value_heads=kv_heads, rms_norm_eps=1e-6, attn_implementation="sdpa",
     )  # fmt: skip
     reference = llama.LlamaDecoderLayer(config, layer_idx=0)
     attention = MultiHeadAttention(
-        16, 4, groups=groups, bias=False, scheme=RotaryPositions(4)
+        16, 4, kv_heads=kv_heads, bias=False, positional_encoding=RotaryPositions(4)
     )
     ours = TransformerBlock(attention, GatedFeedForward(16, 24), norm=RMSNorm)
     weights = dict(reference.named_parameters())
@@ -300,9 +303,9 @@ def test_small_distances_have_buckets_of_their_own():
 
 
 def test_the_sign_of_the_offset_is_key_minus_query():
-    scheme = trained_buckets(2)
-    bias = scheme.bias(torch.tensor([5]), torch.tensor([2, 5, 9]))
-    assert bias[:, 0].equal(scheme.table.weight[[3, 0, 0]].T)
+    positional_encoding = trained_buckets(2)
+    bias = positional_encoding.bias(torch.tensor([5]), torch.tensor([2, 5, 9]))
+    assert bias[:, 0].equal(positional_encoding.table.weight[[3, 0, 0]].T)
 
 
 def test_buckets_start_without_a_preference():
@@ -441,10 +444,10 @@ def test_yarn_keeps_fast_pairs_and_interpolates_slow_ones():
 
 
 def test_yarn_sharpens_the_scores():
-    scheme = RotaryPositions(8, sharpness=yarn_sharpness(4.0))
+    positional_encoding = RotaryPositions(8, sharpness=yarn_sharpness(4.0))
     query, key = torch.randn(2, 1, 2, 5, 8)
     plain = RotaryPositions(8).rotate(query, key, torch.arange(5))
-    sharp = scheme.rotate(query, key, torch.arange(5))
+    sharp = positional_encoding.rotate(query, key, torch.arange(5))
     ratio = (0.1 * math.log(4) + 1) ** 2
     assert_close(sharp[0] @ sharp[1].mT, ratio * (plain[0] @ plain[1].mT))
 

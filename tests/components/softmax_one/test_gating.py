@@ -13,7 +13,7 @@ from genai_lib.components.attention import (
     TransformerBlock,
     attend,
     causal_mask,
-    watch_weights,
+    record_attention,
 )
 from genai_lib.components.softmax_one import GatedAttention, gate, softmax_one
 
@@ -87,7 +87,7 @@ def test_it_serves_in_a_block_with_a_cache_and_is_watched():
     cache = KeyValueCache()
     steps = [block(x[:, t : t + 1], cache=cache) for t in range(5)]
     assert_close(torch.cat(steps, dim=1), whole)
-    with watch_weights(block) as seen:
+    with record_attention(block) as seen:
         block(x)
     assert seen["attention"][0].shape == (2, 2, 5, 5)
     block(x).sum().backward()

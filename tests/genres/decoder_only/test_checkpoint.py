@@ -52,7 +52,7 @@ def test_a_checkpoint_of_transformers_gives_its_numbers(tmp_path, sizes):
 
     with torch.no_grad():
         wanted = reference(tokens, output_hidden_states=True)
-        hidden = model.hidden(tokens)
+        hidden = model.hidden_states(tokens)
         assert_close(hidden, wanted.hidden_states[-1], atol=1e-5, rtol=1e-5)
         assert_close(model(tokens), wanted.logits, atol=1e-5, rtol=1e-5)
     theirs = sum(p.numel() for p in reference.parameters())
@@ -106,14 +106,14 @@ def test_files_without_head_or_with_old_masks_or_in_half_precision(tmp_path):
     tokens = torch.randint(31, (2, 5))
     model = GPT.from_pretrained(tmp_path)
     wanted = reference.float()(tokens).last_hidden_state
-    assert_close(model.hidden(tokens), wanted, atol=1e-5, rtol=1e-5)
+    assert_close(model.hidden_states(tokens), wanted, atol=1e-5, rtol=1e-5)
     assert model.to_logits.weight is model.embedding.weight
 
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_what_is_written_is_read_again_and_by_transformers(tmp_path, tied):
-    sizes = {"context": 7, "width": 12, "heads": 3, "hidden": 5, "epsilon": 1e-3}
-    config = GPTConfig(11, **sizes, tied=tied, deviation=0.1)
+    sizes = {"context": 7, "width": 12, "heads": 3, "ffn_width": 5, "epsilon": 1e-3}
+    config = GPTConfig(11, **sizes, tied=tied, init_std=0.1)
     model = GPT(config)
     model.save_pretrained(tmp_path / "new")
     tokens = torch.randint(11, (2, 6))
@@ -135,16 +135,16 @@ def test_a_loaded_model_can_be_trained_and_stays_tied(tmp_path):
 
 def test_the_deviation_is_that_of_the_file_and_0_02_without_one(folder):
     edit_config(folder, initializer_range=0.3)
-    assert GPT.from_pretrained(folder).config.deviation == 0.3
+    assert GPT.from_pretrained(folder).config.init_std == 0.3
     edit_config(folder, initializer_range="dropped")
-    assert GPT.from_pretrained(folder).config.deviation == 0.02
+    assert GPT.from_pretrained(folder).config.init_std == 0.02
     edit_config(folder, initializer_range=-0.1)
     with pytest.raises(ValueError, match="initializer_range=-0.1: a number above 0"):
         GPT.from_pretrained(folder)
 
 
 def test_only_what_fits_gpt2_is_written(tmp_path):
-    model = GPT(GPTConfig(vocab_size=5), scheme=AlibiPositions(4))
+    model = GPT(GPTConfig(vocab_size=5), positional_encoding=AlibiPositions(4))
     with pytest.raises(ValueError, match="only softmax and learned positions"):
         model.save_pretrained(tmp_path / "new")
     assert not (tmp_path / "new").exists()

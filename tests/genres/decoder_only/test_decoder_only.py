@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from genai_lib.components.attention import next_token_loss, watch_weights
+from genai_lib.components.attention import next_token_loss, record_attention
 from genai_lib.components.positions import AlibiPositions, RotaryPositions
 from genai_lib.components.softmax import softmax
 from genai_lib.genres.decoder_only import GPT, GPTConfig, cross_entropy_bits, text_bits
 from genai_lib.training import fit
 
-SMALL = GPTConfig(vocab_size=11, context=9, width=12, heads=3, layers=2, hidden=20)
+SMALL = GPTConfig(vocab_size=11, context=9, width=12, heads=3, layers=2, ffn_width=20)
 SHARP = partial(softmax, temperature=0.5)
 VARIANTS = {
     "as published": dict,
     "another normaliser": lambda: {"normalize": SHARP},
-    "slopes": lambda: {"scheme": AlibiPositions(3)},
-    "both": lambda: {"normalize": SHARP, "scheme": AlibiPositions(3)},
-    "rotations": lambda: {"scheme": RotaryPositions(4)},
+    "slopes": lambda: {"positional_encoding": AlibiPositions(3)},
+    "both": lambda: {"normalize": SHARP, "positional_encoding": AlibiPositions(3)},
+    "rotations": lambda: {"positional_encoding": RotaryPositions(4)},
 }
 
 
@@ -76,7 +76,7 @@ def test_each_argument_reaches_every_attention():
     tokens = torch.randint(11, (1, 5))
     model = GPT(SMALL, SHARP, AlibiPositions(3))
     assert {b.attention.normalize for b in model.blocks} == {SHARP}
-    with watch_weights(model) as seen:
+    with record_attention(model) as seen:
         model(tokens)
     assert len(seen) == 2
     # Untrained scores are about equal, so the slopes alone favour what is near.
@@ -109,7 +109,7 @@ def test_initial_weights_are_small_and_smaller_where_they_add_up():
     block = model.blocks[3]
     wanted = {
         model.embedding: 0.02,
-        model.scheme.table: 0.02,
+        model.positional_encoding.table: 0.02,
         block.attention.to_query: 0.02,
         block.feed_forward.to_hidden: 0.02,
         block.attention.to_output: 0.02 / 4,
@@ -130,7 +130,7 @@ def test_a_tied_head_is_the_embedding():
     assert tied.to_logits.weight is tied.embedding.weight
     assert free.to_logits.weight is not free.embedding.weight
     tokens = torch.randint(11, (2, 4))
-    wanted = tied.hidden(tokens) @ tied.embedding.weight.T
+    wanted = tied.hidden_states(tokens) @ tied.embedding.weight.T
     assert_close(tied(tokens), wanted)
 
 
@@ -147,7 +147,7 @@ def test_only_learned_positions_limit_the_length():
     long = torch.randint(11, (1, 10))
     with pytest.raises(ValueError, match="10 after 0 in the cache .* context=9"):
         GPT(SMALL)(long)
-    assert GPT(SMALL, scheme=AlibiPositions(3))(long).shape == (1, 10, 11)
+    assert GPT(SMALL, positional_encoding=AlibiPositions(3))(long).shape == (1, 10, 11)
     model = GPT(SMALL)
     cache = model.new_cache()
     model(long[:, :6], cache=cache)
@@ -171,10 +171,10 @@ def test_it_overfits_one_small_batch():
         ({"vocab_size": 0}, "vocab_size=0"),
         ({"width": 10}, "width=10 must be a multiple of heads=4"),
         ({"width": 6.0}, "width=6.0"),
-        ({"hidden": 0}, "hidden=0"),
+        ({"ffn_width": 0}, "ffn_width=0"),
         ({"activation": "tanh"}, "activation='tanh' must be one of gelu_new"),
         ({"epsilon": 0.0}, "epsilon=0.0"),
-        ({"deviation": -1.0}, "deviation=-1.0"),
+        ({"init_std": -1.0}, "init_std=-1.0"),
     ],
 )
 def test_sizes_that_cannot_be_are_named(change, message):

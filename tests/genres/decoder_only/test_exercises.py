@@ -36,7 +36,7 @@ def test_two_changed_arguments_are_right():
         (lambda c: GPT(c), "LearnedPositions, not AlibiPositions"),
         (lambda c: GPT(c, softmax_one), "LearnedPositions"),
         (lambda c: GPT(c, softmax_one, RotaryPositions(4)), "RotaryPositions"),
-        (lambda c: GPT(c, scheme=AlibiPositions(3)), "still use softmax"),
+        (lambda c: GPT(c, positional_encoding=AlibiPositions(3)), "still use softmax"),
         (
             lambda c: GPT(c, partial(softmax, temperature=2.0), AlibiPositions(3)),
             "the last weight is not",

@@ -21,7 +21,7 @@ def folder(tmp_path):
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    GPT(GPTConfig(300, 40, 12, 3, deviation=0.5)).save_pretrained(tmp_path)
+    GPT(GPTConfig(300, 40, 12, 3, init_std=0.5)).save_pretrained(tmp_path)
     return tmp_path
 
 

@@ -26,7 +26,7 @@ def test_files_are_small():
 
 def test_the_model_reads_every_character_of_the_documentation():
     model, characters = load_small_gpt()
-    assert characters.all == tuple(load_documentation().characters)
+    assert characters.vocabulary == tuple(load_documentation().characters)
     assert model.config.vocab_size == len(characters)
 
 

@@ -103,7 +103,7 @@ def test_the_attention_alone_equals_that_of_transformers():
     errors = {}
     for kind in (DebertaAttention, PrintedDebertaAttention):
         ours = kind(12, 3, RelativePositions(12, 16))
-        ours.scheme.table.weight.copy_(table)
+        ours.positional_encoding.table.weight.copy_(table)
         for name in ("query", "key", "value"):
             theirs = getattr(reference, f"{name}_proj")
             getattr(ours, f"to_{name}").load_state_dict(theirs.state_dict())
@@ -145,7 +145,7 @@ def test_a_file_without_head_has_hidden_states(tmp_path):
     reference.half().save_pretrained(tmp_path)
     model, tokens = Deberta.from_pretrained(tmp_path), torch.randint(31, (2, 10))
     wanted = reference.float()(tokens).last_hidden_state
-    assert_close(model.hidden(tokens), wanted, atol=1e-5, rtol=1e-5)
+    assert_close(model.hidden_states(tokens), wanted, atol=1e-5, rtol=1e-5)
     with pytest.raises(ValueError, match="has no head"):
         model(tokens)
 
@@ -167,7 +167,9 @@ def test_a_loaded_model_can_be_trained_and_stays_tied_and_shared(tmp_path):
     model(torch.randint(31, (2, 5))).square().mean().backward()
     optimizer.step()
     assert model.head.to_logits.weight.equal(model.embedding.weight)
-    tables = [block.attention.scheme.table.weight for block in model.blocks]
+    tables = [
+        block.attention.positional_encoding.table.weight for block in model.blocks
+    ]
     assert all(table is model.positions.table.weight for table in tables)
 
 
@@ -175,7 +177,7 @@ def test_a_loaded_model_can_be_trained_and_stays_tied_and_shared(tmp_path):
 def test_the_deviation_is_that_of_the_file(tmp_path, sizes):
     reference_model(**REAL, **sizes).save_pretrained(tmp_path)
     wanted = sizes.get("initializer_range", 0.02)
-    assert Deberta.from_pretrained(tmp_path).config.deviation == wanted
+    assert Deberta.from_pretrained(tmp_path).config.init_std == wanted
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_half_precision_in_several_files_without_head(tmp_path):
     assert len(list(tmp_path.glob("*.safetensors"))) > 2
     model, tokens = Deberta.from_pretrained(tmp_path), torch.randint(31, (2, 10))
     wanted = reference.float()(tokens).last_hidden_state
-    assert_close(model.hidden(tokens), wanted, atol=1e-5, rtol=1e-5)
+    assert_close(model.hidden_states(tokens), wanted, atol=1e-5, rtol=1e-5)
     assert model.blocks[0].convolution.window.weight.dtype == torch.float32
 
 
@@ -221,7 +221,7 @@ def test_the_mask_decoder_has_no_convolution():
 
 
 def test_its_first_weights_are_small_and_the_loss_trains_all_of_them():
-    model = Deberta(DebertaConfig(11, 9, width=64, convolution=3, deviation=0.1))
+    model = Deberta(DebertaConfig(11, 9, width=64, convolution=3, init_std=0.1))
     window = model.blocks[0].convolution.window
     assert window.weight.std().item() == pytest.approx(0.1, rel=0.05)
     assert not window.bias.any()

@@ -13,7 +13,7 @@ from genai_lib.components.attention import (
     KeyValueCache,
     MultiHeadAttention,
     causal_mask,
-    watch_weights,
+    record_attention,
 )
 from genai_lib.genres.disentangled_attention import (
     TERMS,
@@ -133,8 +133,8 @@ def test_scores_are_those_of_a_loop(kind, terms, shared):
     """Equation 4, one pair of positions at a time."""
     attention = make(kind, terms=terms, shared=shared, normed=True)
     x = torch.randn(2, 7, 12)
-    scheme, d = attention.scheme, 4
-    vectors = scheme.norm(scheme.table.weight)
+    positional_encoding, d = attention.positional_encoding, 4
+    vectors = positional_encoding.norm(positional_encoding.table.weight)
     maps = attention.position_maps
     to_key = maps["c2p"] if "c2p" in maps else attention.to_key
     to_query = maps["p2c"] if "p2c" in maps else attention.to_query
@@ -159,7 +159,7 @@ def test_scores_are_those_of_a_loop(kind, terms, shared):
     found = attention.score_terms(x)
     assert set(found) == set(terms)
     assert_close(sum(found.values()), wanted, atol=1e-5, rtol=1e-5)
-    with watch_weights(attention) as seen:
+    with record_attention(attention) as seen:
         slow = attention(x)
     assert_close(seen[""][0], wanted.softmax(-1), atol=1e-5, rtol=1e-5)
     assert_close(attention(x), slow, atol=1e-5, rtol=1e-5)
@@ -229,7 +229,7 @@ def test_a_memory_stands_at_the_positions_of_its_queries():
     places = torch.arange(6) * 2
     one = attention(x, x, mask=mask, positions=places)
     assert_close(one, attention(x, mask=mask, positions=places))
-    with watch_weights(attention):
+    with record_attention(attention):
         slow = attention(asked, x, mask=mask)
     assert_close(attention(asked, x, mask=mask), slow, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(slow, attention(x, mask=mask), atol=0.1)

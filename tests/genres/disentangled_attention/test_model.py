@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from genai_lib.components.attention import watch_weights
+from genai_lib.components.attention import record_attention
 from genai_lib.genres.disentangled_attention import (
     Deberta,
     DebertaAttention,
@@ -15,7 +15,7 @@ from genai_lib.genres.disentangled_attention import (
 from genai_lib.genres.encoder_only import mask_tokens, masked_loss
 from genai_lib.training import fit
 
-SIZES = {"vocab_size": 11, "context": 9, "width": 12, "heads": 3, "hidden": 20}
+SIZES = {"vocab_size": 11, "context": 9, "width": 12, "heads": 3, "ffn_width": 20}
 SIZES |= {"reach": 4, "layers": 3}
 ABSOLUTE = ("none", "input", "decoder")
 
@@ -78,7 +78,7 @@ def test_the_decoder_reads_absolute_positions_once_and_the_last_block_twice():
         query = last.attention_norm(query + looked)
         query = last.feed_forward_norm(query + last.feed_forward(query))
     assert_close(states[-1], query)
-    with watch_weights(model) as seen:
+    with record_attention(model) as seen:
         model(tokens)
     assert [len(calls) for calls in seen.values()] == [1, 1, 2]
 
@@ -94,7 +94,7 @@ def test_decoding_once_without_positions_is_the_block_itself():
 
 def test_one_table_of_distances_serves_all_layers():
     model = lively()
-    tables = {block.attention.scheme for block in model.blocks}
+    tables = {block.attention.positional_encoding for block in model.blocks}
     assert tables == {model.positions}
     assert len([p for p in model.parameters() if p.shape == (8, 12)]) == 1
 
@@ -125,7 +125,7 @@ def test_it_learns_one_batch_by_heart():
 
 def test_a_model_without_head_has_hidden_states_and_one_clear_error():
     model, tokens = lively(head=False), torch.randint(11, (2, 7))
-    assert model.hidden(tokens).shape == (2, 7, 12)
+    assert model.hidden_states(tokens).shape == (2, 7, 12)
     with pytest.raises(ValueError, match="has no head"):
         model(tokens)
 
@@ -140,7 +140,7 @@ def test_a_model_without_head_has_hidden_states_and_one_clear_error():
         ({"activation": "tanh"}, "activation='tanh'"),
         ({"terms": ("p2p",)}, "terms="),
         ({"epsilon": 0}, "epsilon=0"),
-        ({"deviation": -1}, "deviation=-1"),
+        ({"init_std": -1}, "init_std=-1"),
         ({"max_distance": 3}, "max_distance=3 above 3"),
     ],
 )

@@ -30,12 +30,14 @@ NAMES = ("GPT", "BERT", "DeBERTa", "T5")
 @functools.cache
 def make(name, **options):
     torch.manual_seed(3)
-    sizes = {"width": 16, "heads": 2, "layers": 2, "deviation": 0.4}
+    sizes = {"width": 16, "heads": 2, "layers": 2, "init_std": 0.4}
     if name == "GPT":
         kind = Rescored if options else FromTheLeft
         return kind(GPT(GPTConfig(V, LENGTH, **sizes)).eval(), **options)
     if name == "BERT":
-        model = Bert(BertConfig(V + 1, LENGTH, **sizes), scheme=RotaryPositions(8))
+        model = Bert(
+            BertConfig(V + 1, LENGTH, **sizes), positional_encoding=RotaryPositions(8)
+        )
         return AllAtOnce(model.eval(), V)
     if name == "DeBERTa":
         return AllAtOnce(Deberta(DebertaConfig(V + 1, LENGTH, **sizes)).eval(), V)

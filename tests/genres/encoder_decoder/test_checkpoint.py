@@ -79,7 +79,7 @@ def test_a_checkpoint_of_transformers_gives_its_numbers(tmp_path, sizes):
             output_hidden_states=True,
         )
         memory = model.encode(source)
-        hidden = model.hidden(target, model.start(source))
+        hidden = model.hidden_states(target, model.start(source))
         logits = model(source, target)
     seen = wanted.encoder_last_hidden_state[real]
     assert_close(memory[real], seen, atol=1e-5, rtol=1e-5)
@@ -219,7 +219,7 @@ def test_files_of_the_hub_with_copies_and_without_new_fields(tmp_path):
 )
 def test_what_is_written_is_read_again_and_by_transformers(tmp_path, options):
     config = Seq2SeqConfig(
-        11, width=12, heads=3, head_width=5, hidden=7, buckets=8, **options
+        11, width=12, heads=3, head_width=5, ffn_width=7, buckets=8, **options
     )
     model = Seq2Seq(config)
     model.save_pretrained(tmp_path / "new")
@@ -241,7 +241,7 @@ def test_a_loaded_model_can_be_trained_and_shares_what_is_shared(tmp_path):
     optimizer.step()
     assert model.to_logits.weight is model.embedding.weight
     for stack in (model.encoder, model.decoder):
-        tables = {block.attention.scheme.table.weight for block in stack}
+        tables = {block.attention.positional_encoding.table.weight for block in stack}
         assert len(tables) == 1 and next(iter(tables)).grad.any()
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from genai_lib.components.attention import watch_weights
+from genai_lib.components.attention import record_attention
 from genai_lib.components.softmax import softmax
 from genai_lib.genres.encoder_decoder import (
     AttentiveSeq2Seq,
@@ -22,7 +22,7 @@ from genai_lib.genres.inference import beam_search, generate, generate_loop
 from genai_lib.training import fit
 
 SMALL = Seq2SeqConfig(
-    13, width=12, heads=3, hidden=20, decoder_layers=3, buckets=8, max_distance=16
+    13, width=12, heads=3, ffn_width=20, decoder_layers=3, buckets=8, max_distance=16
 )
 MODELS = [Seq2Seq, RecurrentSeq2Seq, AttentiveSeq2Seq]
 
@@ -101,7 +101,7 @@ class TestEveryModel:
         assert beam_search(given, prompt[0], 5)[0].score >= best.score
 
     def test_it_learns_to_reverse_by_heart(self, kind):
-        config = Seq2SeqConfig(13, 32, 2, hidden=32, encoder_layers=1, tied=False)
+        config = Seq2SeqConfig(13, 32, 2, ffn_width=32, encoder_layers=1, tied=False)
         model = kind(config)
         source = torch.rand(8, 11).argsort(dim=1)[:, :4] + 2
         end = torch.ones(8, 1, dtype=torch.int64)
@@ -127,7 +127,7 @@ class TestEveryModel:
 
 def test_only_the_decoder_is_causal_and_only_it_looks_at_the_source():
     model = lively()
-    with watch_weights(model) as seen:
+    with record_attention(model) as seen:
         model(some_source()[:1], torch.randint(2, 13, (1, 4)))
     assert len(seen) == 2 + 3 * 2
     for name, (weights,) in seen.items():
@@ -158,8 +158,8 @@ def test_scores_are_not_divided_by_the_root_of_the_width():
         y(x).unflatten(-1, (2, 4)).transpose(0, 1)
         for y in (block.attention.to_query, block.attention.to_key)
     )
-    bias = block.attention.scheme.bias(torch.arange(5), torch.arange(5))
-    with watch_weights(model) as seen:
+    bias = block.attention.positional_encoding.bias(torch.arange(5), torch.arange(5))
+    with record_attention(model) as seen:
         model.encode(source)
     wanted = (query @ key.mT + bias).softmax(-1)
     assert_close(seen["encoder.0.attention"][0][0], wanted, atol=1e-5, rtol=1e-5)
@@ -212,7 +212,7 @@ def test_the_tied_head_is_scaled_and_another_is_not():
     for options, factor in (({}, math.sqrt(12)), ({"scaled": False}, 1.0)):
         config = Seq2SeqConfig(13, width=12, heads=3, **options)
         model, target = lively(config=config), torch.randint(2, 13, (3, 2))
-        hidden = model.hidden(target, model.start(some_source()))
+        hidden = model.hidden_states(target, model.start(some_source()))
         wanted = hidden @ model.embedding.weight.T / factor
         assert_close(model(some_source(), target), wanted, atol=1e-5, rtol=1e-5)
 

@@ -60,9 +60,9 @@ def test_what_is_not_known_is_one_clear_error():
 
 def test_a_source_is_language_digits_and_end():
     tokens = VOCABULARY.source(120, "fr")
-    assert [VOCABULARY.all[t] for t in tokens] == ["fr", "1", "2", "0", "<end>"]
-    assert VOCABULARY.all[:2] == ("<pad>", "<end>")
-    assert len(set(VOCABULARY.all)) == len(VOCABULARY)
+    assert [VOCABULARY.tokens[t] for t in tokens] == ["fr", "1", "2", "0", "<end>"]
+    assert VOCABULARY.tokens[:2] == ("<pad>", "<end>")
+    assert len(set(VOCABULARY.tokens)) == len(VOCABULARY)
 
 
 def test_pairs_are_filled_up_and_batches_are_cut():

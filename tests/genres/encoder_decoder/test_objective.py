@@ -297,8 +297,8 @@ def test_tables_learn_faster_and_every_weight_once():
     assert matrices["lr"] == 2e-3 and tables["lr"] == pytest.approx(1e-2)
     assert {id(w) for w in tables["params"]} == {
         id(model.embedding.weight),
-        id(model.encoder[0].attention.scheme.table.weight),
-        id(model.decoder[0].attention.scheme.table.weight),
+        id(model.encoder[0].attention.positional_encoding.table.weight),
+        id(model.decoder[0].attention.positional_encoding.table.weight),
     }
     both = [id(w) for w in (*matrices["params"], *tables["params"])]
     assert sorted(both) == sorted(id(w) for w in model.parameters())

@@ -25,7 +25,7 @@ def test_files_are_small_and_models_equal_in_size():
         assert not model.training
         counts.append(sum(weight.numel() for weight in model.parameters()))
     assert max(counts) < 1.02 * min(counts)
-    assert characters.all == tuple(load_documentation().characters)
+    assert characters.vocabulary == tuple(load_documentation().characters)
 
 
 def test_the_stored_figures_can_be_made_again():

@@ -46,7 +46,7 @@ class Reference(nn.Module):
                 hidden_size=config.width,
                 num_attention_heads=config.heads,
                 num_hidden_layers=config.layers,
-                intermediate_size=config.hidden,
+                intermediate_size=config.ffn_width,
                 attention_probs_dropout_prob=0.0,
                 hidden_dropout_prob=0.0,
             )

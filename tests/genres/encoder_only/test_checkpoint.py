@@ -29,7 +29,7 @@ FOREIGN = {
     "one head": {"num_attention_heads": 1, "hidden_size": 15},
     "layers": {"num_hidden_layers": 5},
     "inner width": {"intermediate_size": 7},
-    "types": {"type_vocab_size": 5},
+    "token_types": {"type_vocab_size": 5},
     "one type": {"type_vocab_size": 1},
     "odd vocabulary": {"vocab_size": 257},
     "relu": {"hidden_act": "relu"},
@@ -50,9 +50,9 @@ def reference_model(kind="BertForMaskedLM", **sizes):
     return model.eval()
 
 
-def inputs(vocab_size=31, types=2):
+def inputs(vocab_size=31, token_types=2):
     """Return tokens and types, both of shape (3, 8)."""
-    return torch.randint(vocab_size, (3, 8)), torch.randint(types, (3, 8))
+    return torch.randint(vocab_size, (3, 8)), torch.randint(token_types, (3, 8))
 
 
 @pytest.mark.parametrize("sizes", FOREIGN.values(), ids=FOREIGN)
@@ -60,14 +60,19 @@ def test_a_masked_model_of_transformers_gives_its_numbers(tmp_path, sizes):
     reference = reference_model(**sizes)
     reference.save_pretrained(tmp_path)
     sizes = SMALL | {"type_vocab_size": 2} | sizes
-    tokens, types = inputs(sizes["vocab_size"], sizes["type_vocab_size"])
+    tokens, token_types = inputs(sizes["vocab_size"], sizes["type_vocab_size"])
 
     model = Bert.from_pretrained(tmp_path)
 
     assert model.pooler is None
     with torch.no_grad():
-        wanted = reference(tokens, token_type_ids=types, output_hidden_states=True)
-        hidden, logits = model.hidden(tokens, types), model(tokens, types)
+        wanted = reference(
+            tokens, token_type_ids=token_types, output_hidden_states=True
+        )
+        hidden, logits = (
+            model.hidden_states(tokens, token_types),
+            model(tokens, token_types),
+        )
         assert_close(hidden, wanted.hidden_states[-1], atol=1e-5, rtol=1e-5)
         assert_close(logits, wanted.logits, atol=1e-5, rtol=1e-5)
         plain = reference(tokens).logits
@@ -85,13 +90,16 @@ def test_a_bare_model_of_transformers_gives_its_numbers(tmp_path, sizes):
     reference = reference_model("BertModel", **sizes)
     reference.save_pretrained(tmp_path)
     sizes = SMALL | {"type_vocab_size": 2} | sizes
-    tokens, types = inputs(sizes["vocab_size"], sizes["type_vocab_size"])
+    tokens, token_types = inputs(sizes["vocab_size"], sizes["type_vocab_size"])
 
     model = Bert.from_pretrained(tmp_path)
 
     with torch.no_grad():
-        wanted = reference(tokens, token_type_ids=types)
-        hidden, pooled = model.hidden(tokens, types), model.pooled(tokens, types)
+        wanted = reference(tokens, token_type_ids=token_types)
+        hidden, pooled = (
+            model.hidden_states(tokens, token_types),
+            model.pooled(tokens, token_types),
+        )
     assert_close(hidden, wanted.last_hidden_state, atol=1e-5, rtol=1e-5)
     assert_close(pooled, wanted.pooler_output, atol=1e-5, rtol=1e-5)
     assert model.config.parameters == sum(p.numel() for p in reference.parameters())
@@ -130,9 +138,9 @@ def test_a_classifier_is_that_of_transformers(tmp_path):
     reference.bert.save_pretrained(tmp_path)
     model = BertClassifier(Bert.from_pretrained(tmp_path), 5).eval()
     model.to_classes.load_state_dict(reference.classifier.state_dict())
-    tokens, types = inputs()
-    wanted = reference(tokens, token_type_ids=types).logits
-    assert_close(model(tokens, types), wanted, atol=1e-5, rtol=1e-5)
+    tokens, token_types = inputs()
+    wanted = reference(tokens, token_type_ids=token_types).logits
+    assert_close(model(tokens, token_types), wanted, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["BertForMaskedLM", "BertForPreTraining"])
@@ -177,10 +185,10 @@ def test_the_file_of_the_hub_is_read(tmp_path):
         pooler_type="first_token_transform",
         gradient_checkpointing=False,
     )
-    tokens, types = inputs()
+    tokens, token_types = inputs()
     model = Bert.from_pretrained(tmp_path)
-    wanted = reference.float()(tokens, token_type_ids=types)
-    logits = model(tokens, types)
+    wanted = reference.float()(tokens, token_type_ids=token_types)
+    logits = model(tokens, token_types)
     assert_close(logits, wanted.prediction_logits, atol=1e-5, rtol=1e-5)
     assert model.head.to_logits.weight is model.embedding.weight
     assert model.pooler is not None
@@ -193,26 +201,28 @@ def test_what_is_written_is_read_again_and_by_transformers(
     tmp_path, tied, head, pooler
 ):
     parts = {"head": head, "pooler": pooler, "tied": tied}
-    sizes = {"hidden": 5, "types": 3, "epsilon": 1e-3, "deviation": 0.1}
+    sizes = {"ffn_width": 5, "token_types": 3, "epsilon": 1e-3, "init_std": 0.1}
     config = BertConfig(11, 8, 12, 3, **sizes, **parts)
     model = lively(config)
     model.save_pretrained(tmp_path / "new")
-    tokens, types = inputs(11, 3)
+    tokens, token_types = inputs(11, 3)
     again = Bert.from_pretrained(tmp_path / "new")
     assert again.config == config
-    wanted = model.hidden(tokens, types)
-    assert_close(again.hidden(tokens, types), wanted, atol=0, rtol=0)
+    wanted = model.hidden_states(tokens, token_types)
+    assert_close(again.hidden_states(tokens, token_types), wanted, atol=0, rtol=0)
     if head:
-        assert_close(again(tokens, types), model(tokens, types), atol=0, rtol=0)
+        assert_close(
+            again(tokens, token_types), model(tokens, token_types), atol=0, rtol=0
+        )
         theirs = transformers.BertForMaskedLM.from_pretrained(tmp_path / "new")
-        found = theirs.eval()(tokens, token_type_ids=types).logits
-        assert_close(model(tokens, types), found, atol=1e-5, rtol=1e-5)
+        found = theirs.eval()(tokens, token_type_ids=token_types).logits
+        assert_close(model(tokens, token_types), found, atol=1e-5, rtol=1e-5)
     else:
         theirs = transformers.BertModel.from_pretrained(tmp_path / "new").eval()
-        found = theirs(tokens, token_type_ids=types)
+        found = theirs(tokens, token_type_ids=token_types)
         assert_close(wanted, found.last_hidden_state, atol=1e-5, rtol=1e-5)
         if pooler:
-            pooled = model.pooled(tokens, types)
+            pooled = model.pooled(tokens, token_types)
             assert_close(pooled, found.pooler_output, atol=1e-5, rtol=1e-5)
 
 
@@ -234,7 +244,7 @@ def test_a_loaded_model_can_be_trained_and_stays_tied(tmp_path):
 
 
 def test_only_what_fits_bert_is_written(tmp_path):
-    model = Bert(BertConfig(vocab_size=5), scheme=AlibiPositions(4))
+    model = Bert(BertConfig(vocab_size=5), positional_encoding=AlibiPositions(4))
     with pytest.raises(ValueError, match="only softmax and learned positions"):
         model.save_pretrained(tmp_path / "new")
     assert not (tmp_path / "new").exists()

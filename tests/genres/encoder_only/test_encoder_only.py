@@ -8,7 +8,11 @@ from torch import nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from genai_lib.components.attention import causal_mask, next_token_loss, watch_weights
+from genai_lib.components.attention import (
+    causal_mask,
+    next_token_loss,
+    record_attention,
+)
 from genai_lib.components.positions import (
     AlibiPositions,
     BucketPositions,
@@ -26,13 +30,15 @@ from genai_lib.genres.encoder_only import (
 )
 from genai_lib.training import fit
 
-SMALL = BertConfig(11, context=9, width=12, heads=3, layers=2, hidden=20, types=3)
+SMALL = BertConfig(
+    11, context=9, width=12, heads=3, layers=2, ffn_width=20, token_types=3
+)
 SHARP = partial(softmax, temperature=0.5)
 VARIANTS = {
     "as published": dict,
     "another normaliser": lambda: {"normalize": SHARP},
-    "slopes": lambda: {"scheme": AlibiPositions(3)},
-    "rotations": lambda: {"scheme": RotaryPositions(4)},
+    "slopes": lambda: {"positional_encoding": AlibiPositions(3)},
+    "rotations": lambda: {"positional_encoding": RotaryPositions(4)},
 }
 
 
@@ -78,7 +84,7 @@ class TestEveryVariant:
 def test_without_positions_it_sees_a_set():
     """Swapped inputs give swapped outputs: nothing but positions knows the order."""
     model = lively()
-    nn.init.zeros_(model.scheme.table.weight)
+    nn.init.zeros_(model.positional_encoding.table.weight)
     tokens, order = torch.tensor([[4, 2, 9, 2, 7]]), [3, 0, 4, 1, 2]
     before, after = model(tokens), model(tokens[:, order])
     assert_close(after, before[:, order], atol=1e-5, rtol=1e-5)
@@ -88,7 +94,7 @@ def test_padding_hides_what_it_marks():
     model, tokens = lively(), torch.tensor([[3, 4, 5, 0, 0], [1, 2, 3, 4, 5]])
     mask = padding_mask(tokens, 0)
     assert mask.shape == (2, 1, 1, 5)
-    with watch_weights(model) as seen:
+    with record_attention(model) as seen:
         model(tokens, mask=mask)
     assert len(seen) == 2
     for (weights,) in seen.values():
@@ -97,10 +103,12 @@ def test_padding_hides_what_it_marks():
 
 
 def test_each_argument_reaches_every_attention():
-    scheme = AlibiPositions(3)
-    model = Bert(SMALL, SHARP, scheme)
+    positional_encoding = AlibiPositions(3)
+    model = Bert(SMALL, SHARP, positional_encoding)
     assert {b.attention.normalize for b in model.blocks} == {SHARP}
-    assert {b.attention.scheme for b in model.blocks} == {scheme}
+    assert {b.attention.positional_encoding for b in model.blocks} == {
+        positional_encoding
+    }
 
 
 def test_the_entrance_by_hand():
@@ -112,11 +120,14 @@ def test_the_entrance_by_hand():
         for norm in (model.blocks[0].attention_norm, model.blocks[0].feed_forward_norm):
             norm.weight.fill_(1)
         model.embedding.weight[2] = torch.tensor([5.0, 0.0])
-        model.scheme.table.weight[1] = torch.tensor([0.0, 2.0])
+        model.positional_encoding.table.weight[1] = torch.tensor([0.0, 2.0])
         model.type_embedding.weight.copy_(torch.tensor([[0.0, 0.0], [0.0, 9.0]]))
-    tokens, types = torch.tensor([[0, 2]]), torch.tensor([[0, 1]])
+    tokens, token_types = torch.tensor([[0, 2]]), torch.tensor([[0, 1]])
     # (5, 2) has the mean 3.5, so it becomes (1, -1); with the other type (5, 11).
-    found = [model.hidden(tokens)[0, 1], model.hidden(tokens, types)[0, 1]]
+    found = [
+        model.hidden_states(tokens)[0, 1],
+        model.hidden_states(tokens, token_types)[0, 1],
+    ]
     assert_close(torch.stack(found), torch.tensor([[1.0, -1.0], [-1.0, 1.0]]))
 
 
@@ -124,16 +135,16 @@ def test_types_are_zeros_by_default_and_tell_texts_apart():
     model, tokens = lively(), torch.randint(11, (2, 6))
     zeros = torch.zeros_like(tokens)
     assert_close(model(tokens), model(tokens, zeros))
-    types = zeros.clone()
-    types[:, 3:] = 2
-    assert not torch.isclose(model(tokens, types), model(tokens)).all()
+    token_types = zeros.clone()
+    token_types[:, 3:] = 2
+    assert not torch.isclose(model(tokens, token_types), model(tokens)).all()
 
 
 @pytest.mark.parametrize(
     "config",
     [
         SMALL,
-        BertConfig(7, context=5, width=6, heads=1, layers=3, tied=False, types=1),
+        BertConfig(7, context=5, width=6, heads=1, layers=3, tied=False, token_types=1),
         BertConfig(7, context=5, width=6, heads=2, head=False),
         BertConfig(7, context=5, width=6, heads=2, pooler=False),
         BertConfig(vocab_size=100),
@@ -172,14 +183,14 @@ def test_a_tied_head_is_the_embedding_and_a_constant():
     assert tied.head.to_logits.weight is tied.embedding.weight
     assert free.head.to_logits.weight is not free.embedding.weight
     tokens = torch.randint(11, (2, 4))
-    mixed = tied.head.norm(functional.gelu(tied.head.mix(tied.hidden(tokens))))
+    mixed = tied.head.norm(functional.gelu(tied.head.mix(tied.hidden_states(tokens))))
     wanted = mixed @ tied.embedding.weight.T + tied.head.to_logits.bias
     assert_close(tied(tokens), wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_the_pooler_and_the_classifier_read_the_first_position():
     model, tokens = lively(), torch.randint(11, (3, 5))
-    first = model.hidden(tokens)[:, 0]
+    first = model.hidden_states(tokens)[:, 0]
     wanted = (first @ model.pooler.weight.T + model.pooler.bias).tanh()
     assert_close(model.pooled(tokens), wanted)
     classifier = BertClassifier(model, 4)
@@ -191,7 +202,7 @@ def test_only_learned_positions_limit_the_length():
     long = torch.randint(11, (1, 10))
     with pytest.raises(ValueError, match="tokens: 10 are more than context=9"):
         Bert(SMALL)(long)
-    assert Bert(SMALL, scheme=AlibiPositions(3))(long).shape == (1, 10, 11)
+    assert Bert(SMALL, positional_encoding=AlibiPositions(3))(long).shape == (1, 10, 11)
 
 
 def test_it_learns_what_only_the_right_side_tells():
@@ -207,7 +218,7 @@ def test_it_learns_what_only_the_right_side_tells():
             yield inputs, targets
 
     torch.manual_seed(0)
-    config = BertConfig(9, context=6, width=16, heads=2, layers=1, deviation=0.1)
+    config = BertConfig(9, context=6, width=16, heads=2, layers=1, init_std=0.1)
     both, left = Bert(config), Bert(config)
     fit(both, batches(), masked_loss, steps=250, learning_rate=1e-2)
 
@@ -239,11 +250,11 @@ def test_the_same_blocks_train_as_a_language_model():
         ({"vocab_size": 0}, "vocab_size=0"),
         ({"width": 10}, "width=10 must be a multiple of heads=4"),
         ({"width": 6.0}, "width=6.0"),
-        ({"hidden": 0}, "hidden=0"),
-        ({"types": 0}, "types=0"),
+        ({"ffn_width": 0}, "ffn_width=0"),
+        ({"token_types": 0}, "token_types=0"),
         ({"activation": "tanh"}, "activation='tanh' must be one of gelu_new"),
         ({"epsilon": 0.0}, "epsilon=0.0"),
-        ({"deviation": -1.0}, "deviation=-1.0"),
+        ({"init_std": -1.0}, "init_std=-1.0"),
     ],
 )
 def test_sizes_that_cannot_be_are_named(change, message):
@@ -260,7 +271,9 @@ def test_inputs_that_cannot_be_are_named():
         model(torch.tensor([[3, 11]]))
     with pytest.raises(ValueError, match="types from 0 to 3 must be from 0 to 2"):
         model(tokens, tokens.clone().fill_(3).tril())
-    with pytest.raises(ValueError, match="types=.* must have the shape of tokens"):
+    with pytest.raises(
+        ValueError, match="token_types=.* must have the shape of tokens"
+    ):
         model(tokens, torch.zeros(1, 3).long())
     with pytest.raises(ValueError, match="mask=.*boolean"):
         model(tokens, mask=torch.ones(3, 3))
@@ -278,9 +291,9 @@ def test_inputs_that_cannot_be_are_named():
 
 
 def test_a_scheme_keeps_its_own_beginning():
-    scheme = BucketPositions(3, bidirectional=True)
-    model = Bert(SMALL, scheme=scheme)
-    assert not scheme.table.weight.any()
+    positional_encoding = BucketPositions(3, bidirectional=True)
+    model = Bert(SMALL, positional_encoding=positional_encoding)
+    assert not positional_encoding.table.weight.any()
     assert model.embedding.weight.any()
 
 

@@ -23,7 +23,7 @@ def folder(tmp_path):
     )
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     torch.manual_seed(0)
-    config = BertConfig(len(WORDS), 12, 12, 3, deviation=0.5)
+    config = BertConfig(len(WORDS), 12, 12, 3, init_std=0.5)
     Bert(config).save_pretrained(tmp_path)
     return tmp_path
 

@@ -48,7 +48,7 @@ def test_a_text_becomes_a_row_after_the_first_token():
     row = tokens.encode("a fit")
     assert row.shape == (1, 6) and row[0, 0] == tokens.first
     assert tokens.characters.decode(row[0, 1:]) == "a fit"
-    assert tokens.characters.all == tuple(load_documentation().characters)
+    assert tokens.characters.vocabulary == tuple(load_documentation().characters)
     assert model.config.vocab_size == tokens.count == len(tokens.characters) + 2
     assert {tokens.mask, tokens.first} == {tokens.count - 2, tokens.count - 1}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genai_lib.components.positions import RotaryPositions
-from genai_lib.data import Characters
+from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.decoder_only import GPTConfig, cross_entropy_bits
 from genai_lib.genres.gato import (
     CAPTION,
@@ -39,7 +39,7 @@ from genai_lib.genres.gato.demonstrations import windows
 from genai_lib.genres.gato.environments import moved
 from genai_lib.genres.gato.sequences import plain_tokens
 
-WORDS = Vocabulary(Characters.of("\nabcdefghijklmnopqrstuvwxyz"))
+WORDS = Vocabulary(CharacterTokenizer.of("\nabcdefghijklmnopqrstuvwxyz"))
 
 
 def generator(seed=0):
@@ -48,8 +48,8 @@ def generator(seed=0):
 
 def network():
     torch.manual_seed(0)
-    config = GPTConfig(WORDS.size, width=16, heads=2, deviation=0.5)
-    return Gato(config, pixels=16, scheme=RotaryPositions(8)).eval()
+    config = GPTConfig(WORDS.size, width=16, heads=2, init_std=0.5)
+    return Gato(config, pixels=16, positional_encoding=RotaryPositions(8)).eval()
 
 
 def test_scripted_expert_balances_the_real_cart_pole():
@@ -238,7 +238,7 @@ def test_captions_are_read_up_to_their_end():
     episodes = caption_episodes(torch.rand(3, 8, 8), torch.tensor([1, 2, 3]))
     seen = stack([serialize_episode(e, CAPTION, WORDS)[:5] for e in episodes])
     with torch.no_grad():
-        said = write_captions(model, seen, WORDS, END, longest=4)
+        said = write_captions(model, seen, WORDS, END, max_new_tokens=4)
         logits = model(seen)[:, -1, : WORDS.text_size]
     first = [WORDS.characters.decode([i]) for i in logits.argmax(-1).tolist()]
     for word, character in zip(said, first, strict=True):

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from genai_lib.data import Characters
+from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.gato import (
     CART_POLE,
     CORRIDOR,
@@ -21,7 +21,7 @@ from genai_lib.genres.gato import (
 from genai_lib.genres.gato.figure import replay_cart_pole, replay_corridor
 from genai_lib.live.replay import Scene, draw_scene, replay
 
-WORDS = Vocabulary(Characters.of("abcdefgh"))
+WORDS = Vocabulary(CharacterTokenizer.of("abcdefgh"))
 
 
 def generator():

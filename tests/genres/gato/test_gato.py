@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from genai_lib.components.positions import RotaryPositions
-from genai_lib.data import Characters
+from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.decoder_only import GPTConfig
 from genai_lib.genres.gato import (
     BINS,
@@ -39,7 +39,7 @@ from genai_lib.genres.gato import (
 )
 from genai_lib.genres.gato.sequences import PATCH, join, plain_tokens
 
-WORDS = Vocabulary(Characters.of("abcdefghij"))
+WORDS = Vocabulary(CharacterTokenizer.of("abcdefghij"))
 V, BAR = 10, 10 + 1024
 MIXED = Task(
     "mixed",
@@ -266,10 +266,14 @@ def test_discrete_values_must_not_be_taken_for_numbers():
         serialize_episode(Episode({"a": torch.tensor([3])}, {}), task, WORDS)
 
 
-def network(scheme=None, pixels=8, **sizes):
+def network(positional_encoding=None, pixels=8, **sizes):
     torch.manual_seed(0)
-    sizes = {"context": 64, "width": 16, "heads": 2, "deviation": 0.3} | sizes
-    return Gato(GPTConfig(WORDS.size, **sizes), pixels=pixels, scheme=scheme).eval()
+    sizes = {"context": 64, "width": 16, "heads": 2, "init_std": 0.3} | sizes
+    return Gato(
+        GPTConfig(WORDS.size, **sizes),
+        pixels=pixels,
+        positional_encoding=positional_encoding,
+    ).eval()
 
 
 def test_backbone_is_gpt2_with_input_embeddings(tmp_path):

@@ -12,7 +12,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 from genai_lib.components.positions import RotaryPositions
-from genai_lib.data import Characters
+from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.decoder_only import GPTConfig
 from genai_lib.genres.gato import (
     CAPTION,
@@ -37,7 +37,7 @@ from genai_lib.genres.gato import (
 from genai_lib.genres.gato.environments import moved
 from genai_lib.genres.gato.model import likeliest
 
-WORDS = Vocabulary(Characters.of("\nabcdefghijklmnopqrstuvwxyz"))
+WORDS = Vocabulary(CharacterTokenizer.of("\nabcdefghijklmnopqrstuvwxyz"))
 MAKERS = {
     "grid": GridWorld,
     "short grid": lambda: GridWorld(limit=3),
@@ -56,8 +56,8 @@ def generator(seed=0):
 
 def network():
     torch.manual_seed(0)
-    config = GPTConfig(WORDS.size, width=16, heads=2, deviation=0.5)
-    return Gato(config, pixels=16, scheme=RotaryPositions(8)).eval()
+    config = GPTConfig(WORDS.size, width=16, heads=2, init_std=0.5)
+    return Gato(config, pixels=16, positional_encoding=RotaryPositions(8)).eval()
 
 
 @environments

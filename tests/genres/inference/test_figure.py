@@ -97,7 +97,7 @@ def test_the_stored_logits_are_those_of_the_small_model():
     made, (_, characters) = make(), load_small_gpt()
     assert made.keys() == stored().keys()
     for name, logits in made.items():
-        assert set(logits) == set(characters.all)
+        assert set(logits) == set(characters.vocabulary)
         assert logits == pytest.approx(stored()[name], abs=1e-3)
         assert list(logits.values()) == sorted(logits.values(), reverse=True)
 

@@ -28,7 +28,7 @@ ROWS = st.lists(st.integers(-40, 40).map(lambda n: n / 8), min_size=1, max_size=
 
 def small_gpt(vocab_size=11, context=24, seed=0, **arguments):
     torch.manual_seed(seed)
-    config = GPTConfig(vocab_size, context, 12, 3, 2, deviation=0.5)
+    config = GPTConfig(vocab_size, context, 12, 3, 2, init_std=0.5)
     return GPT(config, **arguments).eval()
 
 
@@ -161,13 +161,15 @@ def test_half_precision_is_cut_in_single():
 
 
 @pytest.mark.parametrize(
-    "scheme", [None, AlibiPositions(3), RotaryPositions(4)], ids=["table", "alibi", "r"]
+    "positional_encoding",
+    [None, AlibiPositions(3), RotaryPositions(4)],
+    ids=["table", "alibi", "r"],
 )
 @pytest.mark.parametrize(
     "options", [{"temperature": 0}, {}, {"temperature": 1.4, "top_p": 0.9, "top_k": 5}]
 )
-def test_cached_is_uncached(scheme, options):
-    model = small_gpt(scheme=scheme)
+def test_cached_is_uncached(positional_encoding, options):
+    model = small_gpt(positional_encoding=positional_encoding)
     prompt = torch.randint(11, (3, 4))
     generators = [torch.Generator().manual_seed(5) for _ in range(2)]
     found = stream(model, prompt, 20, **options, generator=generators[0])
@@ -238,7 +240,7 @@ def test_the_context_may_be_filled_and_not_exceeded():
     assert stream(model, torch.tensor([1, 2, 3]), 6).shape == (6,)
     with pytest.raises(ValueError, match="max_new_tokens=7 .* needs 9 .* has 8"):
         generate(model, torch.tensor([1, 2, 3]), 7)
-    endless = small_gpt(context=8, scheme=AlibiPositions(3))
+    endless = small_gpt(context=8, positional_encoding=AlibiPositions(3))
     assert stream(endless, torch.tensor([1, 2, 3]), 30).shape == (30,)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from genai_lib.components.softmax import gumbel_max, sample, softmax
 from genai_lib.components.tokens.stored import load_tokenizer
-from genai_lib.data import Characters
+from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.decoder_only import ModelCache, cross_entropy_bits, text_bits
 from genai_lib.genres.inference import (
     CountModel,
@@ -368,7 +368,7 @@ def test_greedy_text_is_what_a_tiny_temperature_writes(temperature):
 
 
 def test_generated_tokens_decode():
-    tokenizer, letters = load_tokenizer(300), Characters.of("abcdefghijk")
+    tokenizer, letters = load_tokenizer(300), CharacterTokenizer.of("abcdefghijk")
     model = small_gpt(300)
     tokens = list(generate(model, PROMPT, 5, 0))
     text = tokenizer.decode(torch.stack(tokens).tolist())
@@ -376,13 +376,15 @@ def test_generated_tokens_decode():
     assert tokenizer.decode(generate(model, PROMPT, 5, 0)) == text
     assert tokenizer.pieces(tokens) == [tokenizer.pieces(t)[0] for t in tokens]
     small = list(generate(small_gpt(), PROMPT, 5, 0))
-    assert letters.decode(small) == "".join(letters.all[token] for token in small)
+    assert letters.decode(small) == "".join(
+        letters.vocabulary[token] for token in small
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_generated_batches_are_called_so(rows):
     tokens = list(generate(small_gpt(300), PROMPT.expand(rows, -1), 4, 0))
-    for decoder in (load_tokenizer(300), Characters.of("abc")):
+    for decoder in (load_tokenizer(300), CharacterTokenizer.of("abc")):
         with pytest.raises(ValueError, match="several texts"):
             decoder.decode(tokens)
     rows = torch.stack(tokens, dim=1)

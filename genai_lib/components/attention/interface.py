@@ -1,26 +1,50 @@
-"""Keys and values that are kept: those of another sequence, and those of the past.
+"""What attention works with: positional encodings, projected keys and values, a cache.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
 
 Shape letters used in this file
-    B  sequences in a batch    K  key positions    d  width of one head
+    B  sequences in a batch    T  positions    Q  query positions    K  key positions
+    D  width of the model      d  width of one head
 """
 
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genai_lib.checks import describe
 
 
-class Memory(NamedTuple):
-    """Keys and values, ready to be looked at again and again.
+class PositionalEncoding(nn.Module):
+    """Base class for positional encodings.
+
+    It adds no information about positions; a subclass overrides one of the three
+    hooks. Positions are given as a Tensor of shape (T,), so that they can be scaled,
+    and can go on from the length of a cache.
+    """
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        """Add information about positions to the input vectors (B, T, D) of a model."""
+        return x
+
+    def rotate(
+        self, query: Tensor, key: Tensor, positions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rotate queries (B, heads, T, d) and keys (B, kv_heads, T, d)."""
+        return query, key
+
+    def bias(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:
+        """Return a bias for the attention scores, of shape (heads, Q, K), or None."""
+        return None
+
+
+class KeyValues(NamedTuple):
+    """Projected keys and values of a sequence, computed once and reused.
 
     Attributes
     ----------
-    key, value : Tensor of shape (B, groups, K, d)
+    key, value : Tensor of shape (B, kv_heads, K, d)
     """
 
     key: Tensor
@@ -32,12 +56,12 @@ class KeyValueCache:
 
     Attributes
     ----------
-    memory : Memory or None
+    memory : KeyValues or None
     positions : Tensor of shape (K,) or None
     """
 
     def __init__(self) -> None:
-        self.memory: Memory | None = None
+        self.memory: KeyValues | None = None
         self.positions: Tensor | None = None
 
     @property
@@ -45,12 +69,12 @@ class KeyValueCache:
         """How many positions it holds."""
         return 0 if self.memory is None else self.memory.key.shape[-2]
 
-    def extend(self, memory: Memory, positions: Tensor) -> tuple[Memory, Tensor]:
+    def extend(self, memory: KeyValues, positions: Tensor) -> tuple[KeyValues, Tensor]:
         """Append new positions and return everything."""
         if self.memory is not None:
             self._check_fits(memory)
             pairs = zip(self.memory, memory, strict=True)
-            memory = Memory(*(torch.cat(pair, dim=-2) for pair in pairs))
+            memory = KeyValues(*(torch.cat(pair, dim=-2) for pair in pairs))
             positions = torch.cat([self.positions, positions])
         self.memory, self.positions = memory, positions
         return memory, positions
@@ -58,9 +82,9 @@ class KeyValueCache:
     def select(self, rows: Tensor) -> None:
         """Keep some sequences of the batch, in this order, as a beam search does."""
         if self.memory is not None:
-            self.memory = Memory(*(part[rows] for part in self.memory))
+            self.memory = KeyValues(*(part[rows] for part in self.memory))
 
-    def _check_fits(self, memory: Memory) -> None:
+    def _check_fits(self, memory: KeyValues) -> None:
         held, new = self.memory.key, memory.key
         if held.shape[:-2] != new.shape[:-2] or held.shape[-1] != new.shape[-1]:
             raise ValueError(
@@ -73,5 +97,5 @@ class KeyValueCache:
         if not 0 <= length <= self.length:
             raise ValueError(f"length={length} must be from 0 to {self.length}")
         if self.memory is not None:
-            self.memory = Memory(*(part[..., :length, :] for part in self.memory))
+            self.memory = KeyValues(*(part[..., :length, :] for part in self.memory))
             self.positions = self.positions[:length]
