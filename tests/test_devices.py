@@ -325,7 +325,7 @@ def test_gato():
         text = gato.stack([plain_tokens(tokens(1)[0].cpu())] * 2).to(GPU)
         logits = model(text)
         logits.sum().backward()
-        return logits, model.after(text)
+        return logits, model.next_logits(text)
 
     run(case)
 

@@ -42,7 +42,7 @@ safetensors.safe_open = noted_open
 from genai_lib import source
 from genai_lib.components.tokens.stored import load_tokenizer
 from genai_lib.genres.encoder_decoder.stored import FIGURES, load_four_genres
-from genai_lib.genres.gato.stored import load_alone
+from genai_lib.genres.gato.stored import load_specialists
 from genai_lib.genres.encoder_only.stored import load_left_to_right, load_small_bert
 from genai_lib.genres.decoder_only.stored import load_small_gpt
 from genai_lib.components.embeddings import figure as embeddings
@@ -56,7 +56,7 @@ from genai_lib.website import extension
 
 load_tokenizer(300)
 load_four_genres()
-load_alone()
+load_specialists()
 load_left_to_right()
 load_small_bert()
 load_small_gpt()

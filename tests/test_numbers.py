@@ -41,7 +41,7 @@ from genai_lib.genres.encoder_decoder import (
     span_mask,
 )
 from genai_lib.genres.encoder_only import mask_tokens
-from genai_lib.genres.inference import CountModel, Sampling
+from genai_lib.genres.inference import NGramModel, Sampling
 
 Z = torch.tensor([[2.0, 1.0, -1.0, 0.5], [0.0, 3.0, 1.0, 1.0]])
 IDS = (torch.arange(40) % 7).view(2, 20)
@@ -74,7 +74,7 @@ TAKE_A_HALF = {
     "smoothing": lambda x: smoothed_cross_entropy(Z, torch.tensor([1, 2]), x),
     "share": lambda x: span_mask(2, 8, x, 2.0, seed()),
     "rate": lambda x: mask_tokens(IDS, 6, 7, x, generator=seed())[0],
-    "strength": lambda x: CountModel(IDS[0], 2, 7, x).laws[-1],
+    "strength": lambda x: NGramModel(IDS[0], 2, 7, x).probabilities[-1],
 }
 TAKE_A_FOUR = {
     "causal_mask": lambda n: causal_mask(n, 4),

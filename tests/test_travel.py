@@ -34,13 +34,13 @@ from genai_lib.genres.decoder_only.config import StackConfig
 from genai_lib.genres.disentangled_attention import DebertaConfig
 from genai_lib.genres.encoder_only import BertConfig
 from genai_lib.genres.gato.sequences import plain_tokens
-from genai_lib.genres.inference import Beam, CountModel, Sampling, TokenCache
+from genai_lib.genres.inference import Beam, NGramModel, Sampling, TokenCache
 from genai_lib.runtime import Sizes
 from genai_lib.training import History
 
 ABC = CharacterTokenizer.of("abc")
 MEMORY = KeyValues(torch.rand(1, 1, 2, 4), torch.rand(1, 1, 2, 4))
-PICTURE = gato.Picture((3, 4, 4), 2)
+PICTURE = gato.Image((3, 4, 4), 2)
 VOCABULARY = encoder_decoder.NumberVocabulary.of(1)
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -78,7 +78,7 @@ EXAMPLES = [
     BertConfig(vocab_size=7),
     encoder_decoder.Seq2SeqConfig(vocab_size=7),
     encoder_decoder.Seq2SeqCache([MEMORY], torch.ones(1, 1, 1, 2).bool()),
-    encoder_decoder.Blank(1, 2),
+    encoder_decoder.Gap(1, 2),
     VOCABULARY,
     VOCABULARY.pairs([(7, "en")]),
     gato.Text(),
@@ -94,14 +94,21 @@ EXAMPLES = [
     gato.NamedObservation(gato.GridWorld(), "view"),
     plain_tokens(torch.tensor([1, 2])),
     Beam(torch.tensor([1]), -0.5),
-    CountModel(torch.tensor([0, 1, 0, 1, 2]), order=2, vocab_size=3),
+    NGramModel(torch.tensor([0, 1, 0, 1, 2]), order=2, vocab_size=3),
     Sampling(0.5, top_k=3),
     TokenCache(),
     Sizes({"steps": (1, 2)}, "cpu"),
     History([1.0]),
 ]
 # These hold a model that the reader makes, and travel as that does.
-HOLD_A_MODEL = {"AllAtOnce", "FromTheLeft", "Given", "Policy", "Rescored", "Written"}
+HOLD_A_MODEL = {
+    "ConditionalLM",
+    "LeftToRightInfiller",
+    "MaskedInfiller",
+    "Policy",
+    "RerankedInfiller",
+    "SpanInfiller",
+}
 # What the running of an episode leaves behind; made of objects above.
 MADE_BY_PLAYING = {"RecurrentCache", "Rollout", "Ruler"}
 

@@ -1,23 +1,23 @@
-"""The encoder-decoder: T5, the recurrent models before it, and what they translate.
+"""Encoder-decoders: T5, recurrent models, a translation task, and infilling.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
 """
 
-from genai_lib.genres.encoder_decoder.blanks import (
-    AllAtOnce,
-    Blank,
-    FromTheLeft,
-    Rescored,
-    Written,
-    judge,
-)
 from genai_lib.genres.encoder_decoder.cache import (
-    Given,
+    ConditionalLM,
     RecurrentCache,
     Seq2SeqCache,
 )
 from genai_lib.genres.encoder_decoder.config import FEED_FORWARDS, Seq2SeqConfig
+from genai_lib.genres.encoder_decoder.infilling import (
+    Gap,
+    LeftToRightInfiller,
+    MaskedInfiller,
+    RerankedInfiller,
+    SpanInfiller,
+    evaluate_infilling,
+)
 from genai_lib.genres.encoder_decoder.model import Seq2Seq
 from genai_lib.genres.encoder_decoder.numbers import (
     LANGUAGES,
@@ -29,8 +29,8 @@ from genai_lib.genres.encoder_decoder.numbers import (
     pieces,
 )
 from genai_lib.genres.encoder_decoder.objective import (
-    answer,
     exact_matches,
+    greedy_decode,
     parameter_groups,
     shift_right,
     smoothed_cross_entropy,
@@ -50,27 +50,27 @@ from genai_lib.genres.encoder_decoder.spans import (
 __all__ = [
     "FEED_FORWARDS",
     "LANGUAGES",
-    "AllAtOnce",
     "AttentiveSeq2Seq",
-    "Blank",
-    "FromTheLeft",
-    "Given",
+    "ConditionalLM",
+    "Gap",
+    "LeftToRightInfiller",
+    "MaskedInfiller",
     "NumberVocabulary",
     "Pairs",
     "RecurrentCache",
     "RecurrentSeq2Seq",
-    "Rescored",
+    "RerankedInfiller",
     "Seq2Seq",
     "Seq2SeqCache",
     "Seq2SeqConfig",
-    "Written",
-    "answer",
+    "SpanInfiller",
     "corrupt_spans",
     "draw_numbers",
+    "evaluate_infilling",
     "exact_matches",
+    "greedy_decode",
     "in_words",
     "is_held_out",
-    "judge",
     "parameter_groups",
     "pieces",
     "shift_right",

@@ -1,4 +1,4 @@
-"""What a decoder keeps: the source that it was given and the target so far.
+"""Caches of the decoders, and `ConditionalLM`, which fixes the source.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -15,12 +15,12 @@ from genai_lib.genres.decoder_only import ModelCache
 
 
 class Seq2SeqCache(ModelCache):
-    """What a `Seq2Seq` remembers: keys and values of the source and of the target.
+    """The cache of a `Seq2Seq`: keys and values of the source and of the target.
 
     Attributes
     ----------
     memories : list of KeyValues
-        For each block the keys and values that its cross-attention looks at.
+        For each block the keys and values of the source, for its cross-attention.
     memory_mask : bool Tensor of shape (B, 1, 1, S)
         True where the source has a token.
     """
@@ -30,19 +30,21 @@ class Seq2SeqCache(ModelCache):
         self.memories, self.memory_mask = memories, memory_mask
 
     def select(self, rows: Tensor) -> None:
-        """Keep some sequences of the batch, in this order, with their sources."""
+        """Keep the given sequences of the batch, in this order, with their sources."""
         super().select(rows)
         self.memories = [KeyValues(*(part[rows] for part in m)) for m in self.memories]
         self.memory_mask = self.memory_mask[rows]
 
 
 class RecurrentCache:
-    """What a recurrent model remembers: the outputs for the source, and one state.
+    """The cache of a recurrent model: encoder outputs and the state of the decoder.
 
     Attributes
     ----------
     memory : Tensor of shape (B, S, D)
+        The outputs of the encoder.
     memory_mask : bool Tensor of shape (B, 1, S)
+        True where the source has a token.
     state : Tensor of shape (1, B, D)
     """
 
@@ -50,15 +52,15 @@ class RecurrentCache:
         self.memory, self.memory_mask, self.state = memory, memory_mask, state
 
     def select(self, rows: Tensor) -> None:
-        """Keep some sequences of the batch, in this order, with their sources."""
+        """Keep the given sequences of the batch, in this order, with their sources."""
         self.memory, self.memory_mask = self.memory[rows], self.memory_mask[rows]
         self.state = self.state[:, rows]
 
 
-class Given:
-    """A model of the target alone, p(target | source), once the source is given.
+class ConditionalLM:
+    """The language model p(target | source) of an encoder-decoder for a fixed source.
 
-    It can do what `GPT` can, so `generate` and `beam_search` work with it.
+    It has the interface of `GPT`, so `generate` and `beam_search` accept it.
 
     Parameters
     ----------
@@ -71,22 +73,22 @@ class Given:
 
     @property
     def vocab_size(self) -> int:
-        """V, the number of tokens that can come."""
+        """V, the number of tokens in the vocabulary."""
         return self.model.config.vocab_size
 
     def new_cache(self) -> Seq2SeqCache | RecurrentCache:
-        """Read the source and keep what the decoder needs of it."""
+        """Encode the source and return a cache for the decoder."""
         return self.model.start(self.source)
 
     def __call__(
         self, tokens: Tensor, cache: Seq2SeqCache | RecurrentCache | None = None
     ) -> Tensor:
-        """Map target tokens (B, T) to logits (B, T, V) of what follows each.
+        """Return the logits (B, T, V) of the token after each target token (B, T).
 
         Raises
         ------
         ValueError
-            If a row of logits holds NaN or +∞, or nothing but -∞.
+            If a row of logits holds NaN or +∞, or only -∞.
         """
         cache = self.new_cache() if cache is None else cache
         logits = self.model.decode(tokens, cache)

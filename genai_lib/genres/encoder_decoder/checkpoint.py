@@ -1,4 +1,4 @@
-"""T5 on disk: its options, and the names of its weights.
+"""The checkpoint format of T5: fields of config.json and names of weights.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -10,7 +10,7 @@ from genai_lib.genres.encoder_decoder.config import FEED_FORWARDS, Seq2SeqConfig
 from genai_lib.pretrained import Format, leave_out_heads
 from genai_lib.tensor_names import Names, Tensors
 
-# Old files store the table a second and a third time; others have it at one of them.
+# Names of the embedding; old files store it under all three, others under one.
 SHARED = (
     "shared.weight",
     "encoder.embed_tokens.weight",
@@ -75,16 +75,16 @@ GATED = {
     "decoder.{}.feed_forward.to_hidden": "decoder.block.{}.layer.2.DenseReluDense.wi_1",
     "decoder.{}.feed_forward.to_gate": "decoder.block.{}.layer.2.DenseReluDense.wi_0",
 }
-# A table that the first release had at a place where nothing reads it.
+# The first release has a bias table here that no layer uses.
 UNREAD = (
     r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight"
 )
 UNUSED = """dropout_rate classifier_dropout initializer_factor is_decoder
-    n_positions""".split()  # the first release names a length
+    n_positions""".split()  # only in the first release
 
 
 def names(config: Seq2SeqConfig) -> Names:
-    """Return the names of the weights."""
+    """Return the names of the weights in a file."""
     gated = config.feed_forward.startswith("gated-")
     return Names((GATED if gated else PLAIN) | TABLE, left_out=UNREAD)
 
@@ -121,7 +121,7 @@ def read(fields: Fields, tensors: Tensors) -> dict:
 
 
 def _check_activation(fields: Fields, kind: str) -> None:
-    """Newer files say in two more fields what the name of the network says."""
+    """Check two newer fields, which repeat what `feed_forward_proj` says."""
     gated, activation = kind.startswith("gated-"), kind.removeprefix("gated-")
     if kind == "gated-gelu":
         activation = "gelu_new"
@@ -132,10 +132,10 @@ def _check_activation(fields: Fields, kind: str) -> None:
 
 
 def _head(fields: Fields, tensors: Tensors) -> tuple[bool, bool]:
-    """Say whether the head is tied to the table, and whether it is scaled.
+    """Return whether the head is tied to the embedding and whether it is scaled.
 
-    One field told both until transformers 5. Since then it says that they are tied
-    even where they are not, and the tensors tell.
+    Until transformers 5 one field told both. Newer files may say "tied" although the
+    two tensors differ, so the tensors decide.
     """
     tied = fields.choice("tie_word_embeddings", [True, False], default=True)
     newer = "scale_decoder_outputs" in fields.values

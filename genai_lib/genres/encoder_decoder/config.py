@@ -1,4 +1,4 @@
-"""The sizes of an encoder-decoder, as T5 has them.
+"""The configuration of an encoder-decoder: T5's sizes and options.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -30,8 +30,8 @@ from genai_lib.components.attention import (
 )
 from genai_lib.components.positions import t5_bucket
 
-# Named as in the files of Hugging Face: "gated-gelu" has the approximation by tanh,
-# "gelu" has not.
+# Named as in the files of Hugging Face: "gated-gelu" is the approximation by tanh,
+# "gelu" is the exact function.
 FEED_FORWARDS: dict[str, tuple[type[nn.Module], Callable[[Tensor], Tensor]]] = {
     **{name: (FeedForward, function) for name, function in ACTIVATIONS.items()},
     **{
@@ -64,17 +64,18 @@ class Seq2SeqConfig:
     epsilon : float, default=1e-6
         Added to the mean square in each RMSNorm.
     tied : bool, default=True
-        Whether the scores of the tokens are products with their own embeddings.
+        Whether the output head shares its weights with the embedding.
     scaled : bool, default=`tied`
-        Whether these scores are divided by √D.
+        Whether the hidden states are divided by √D before the output head.
     pad_token, start_token, end_token : int, default=0, 0, 1
-        What fills up a short source, what a target starts from, what ends it.
+        The token for padding, the one before every target, and the one at its end.
 
     Raises
     ------
     ValueError
-        If a size is no whole number above 0, D no multiple of `heads` where it must
-        be, a token is not in the vocabulary, or another value is not possible.
+        If a size is not a whole number above 0, D is not a multiple of `heads`
+        although `head_width` is None, a token is not in the vocabulary, or an option
+        is out of its range.
     """
 
     vocab_size: int
@@ -129,7 +130,7 @@ class Seq2SeqConfig:
 
     @property
     def parameters(self) -> int:
-        """Count all parameters: one look at them part by part."""
+        """The number of parameters, added up part by part."""
         attention = 4 * self.width * self.heads * self.head_width
         matrices = 3 if self.feed_forward.startswith("gated") else 2
         feed_forward = matrices * self.width * self.ffn_width
@@ -142,12 +143,12 @@ class Seq2SeqConfig:
 
 
 def check_padding(name: str, tokens: Tensor, pad_token: int) -> None:
-    """Raise ValueError unless in each row of (B, T) pads stand only at the end."""
+    """Raise ValueError unless padding stands only at the end of each row of (B, T)."""
     pads = tokens == pad_token
     wrong = (pads[:, :-1] & ~pads[:, 1:]).any(dim=1)
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise ValueError(
-            f"{name}: row {row} has pads (pad_token={pad_token}) before its last "
-            "token; they may stand only at the end"
+            f"{name}: row {row} has padding (pad_token={pad_token}) before its last "
+            "token; it may stand only at the end"
         )

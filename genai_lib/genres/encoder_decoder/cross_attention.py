@@ -1,8 +1,8 @@
-"""Make what the live figure of the encoder-decoder chapter shows.
+"""Make the data of the live figure of the encoder-decoder chapter.
 
 `make stored TOPIC=encoder_decoder` trains a small encoder-decoder on numbers in words,
 in about two minutes on one core, and writes cross_attention.json: for a few numbers in
-every language the pieces that it writes, and where each one looks in the source.
+every language the pieces that it writes and their cross-attention to the source.
 
 Tests    tests/genres/encoder_decoder
 """
@@ -18,8 +18,8 @@ from genai_lib.genres.encoder_decoder import (
     NumberVocabulary,
     Seq2Seq,
     Seq2SeqConfig,
-    answer,
     draw_numbers,
+    greedy_decode,
     parameter_groups,
     shift_right,
     translation_loss,
@@ -33,7 +33,7 @@ DIGITS = 3
 
 
 def train() -> tuple[Seq2Seq, NumberVocabulary]:
-    """Train the model whose weights are shown, on other numbers than those shown."""
+    """Train the model of the figure, without the numbers that the figure shows."""
     vocabulary, rng = NumberVocabulary.of(MOST_DIGITS), random.Random(0)
     examples = [
         (number, language)
@@ -61,21 +61,21 @@ def train() -> tuple[Seq2Seq, NumberVocabulary]:
 
 
 @torch.no_grad()
-def looks(
+def alignment(
     model: Seq2Seq, vocabulary: NumberVocabulary, number: int, language: str
 ) -> dict[str, list]:
-    """Tell what a model writes for a number and where each piece looks.
+    """Translate a number and return the cross-attention of each piece.
 
     Returns
     -------
     dict
         "source", the S tokens of the source; "pieces", the T pieces that were
-        written; "weights", T rows of S numbers: the weights of the cross-attention,
-        averaged over blocks and heads, when the piece was written.
+        written; "weights", T rows of S numbers: for each piece the weights of the
+        cross-attention, averaged over blocks and heads.
     """
     source = torch.tensor([vocabulary.source(number, language)])
     source = source.to(model.embedding.weight.device)
-    written = answer(model, source, max_new_tokens=30)
+    written = greedy_decode(model, source, max_new_tokens=30)
     with record_attention(model.decoder) as seen:
         model(source, shift_right(written, model.config.start_token))
     blocks = [seen[f"{i}.cross_attention"][0][0] for i in range(len(model.decoder))]
@@ -88,11 +88,11 @@ def looks(
 
 
 def make() -> dict:
-    """Compute everything."""
+    """Return the data of the figure, by language and number."""
     model, vocabulary = train()
     return {
         LANGUAGES[language]: {
-            str(number): looks(model, vocabulary, number, language)
+            str(number): alignment(model, vocabulary, number, language)
             for number in NUMBERS
         }
         for language in LANGUAGES

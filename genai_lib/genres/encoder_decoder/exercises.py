@@ -14,7 +14,7 @@ TOLERANCE = 1e-5
 
 @checker
 def check_whole_answers(function: Callable[[float, int], float]):
-    """Check `function(right, tokens)`: how often a whole answer is right."""
+    """Check `function(right, tokens)`: the probability that a whole answer is right."""
     cases = ((0.99, 12), (0.5, 3), (1.0, 40), (0.9, 1), (0.0, 5), (0.97, 64))
     for right, tokens in cases:
         found = as_number(function(right, tokens))
@@ -24,9 +24,11 @@ def check_whole_answers(function: Callable[[float, int], float]):
         if math.isclose(found, wanted, abs_tol=TOLERANCE):
             continue
         if math.isclose(found, 1 - (1 - right) ** tokens):
-            return "this is how often at least one token is right; all must be"
+            return (
+                "this is the probability that at least one token is right; all must be"
+            )
         return (
-            f"with {tokens} tokens of which each is right with {right} it should be "
+            f"with {tokens} tokens, each right with probability {right}, it should be "
             f"{wanted:.4f}, not {found:.4f}"
         )
     return None
@@ -34,10 +36,7 @@ def check_whole_answers(function: Callable[[float, int], float]):
 
 @checker
 def check_smoothed_loss(function: Callable[[Tensor, Tensor, float], Tensor]):
-    """Check `function(logits, target, smoothing)`: soft labels, pads left out.
-
-    Pads are the token 0.
-    """
+    """Check `function(logits, target, smoothing)`: the loss; 0 is the pad token."""
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(3, 5, 7, generator=generator)
     full = torch.randint(1, 7, (3, 5), generator=generator)
@@ -71,46 +70,46 @@ def _problem_of_loss(
         return None
     mistakes = {
         smoothed_cross_entropy(logits, tokens, smoothing, -1).item(): (
-            "pad tokens count; leave them out"
+            "padding counts; leave it out"
         ),
         _spread_elsewhere(logits, tokens, smoothing): (
-            "the smoothing is spread over the other tokens; all V get a share"
+            "ε is spread over the other tokens only; spread it over all V"
         ),
         smoothed_cross_entropy(logits, tokens, 0.0).item(): "nothing is smoothed",
     }
     for value, message in mistakes.items():
         if math.isclose(found, value, abs_tol=TOLERANCE):
             return message
-    case = f"smoothing {smoothing}" + (" and pads" if (tokens == 0).any() else "")
+    case = f"smoothing {smoothing}" + (" and padding" if (tokens == 0).any() else "")
     return f"with {case} the loss should be {wanted:.4f}, not {found:.4f}"
 
 
 def _spread_elsewhere(logits: Tensor, target: Tensor, smoothing: float) -> float:
-    """Give the label 1 - ε and the others ε / (V - 1), as some texts have it."""
+    """Return the loss with 1 - ε for the label and ε / (V - 1) for the others."""
     size = logits.shape[-1]
-    share = smoothing * size / (size - 1)
-    return smoothed_cross_entropy(logits, target, share).item()
+    larger = smoothing * size / (size - 1)
+    return smoothed_cross_entropy(logits, target, larger).item()
 
 
 @checker
 def check_fill_in(function: Callable[[list[int], list[int], int], list[int]]):
-    """Check `function(source, target, first_mark)`: the text with its spans again.
+    """Check `function(source, target, first_sentinel)`: the restored text.
 
-    Marks are the tokens from `first_mark` on, and 1 ends a source and a target.
+    Sentinels are the tokens from `first_sentinel` on; 1 ends source and target.
     """
     generator = torch.Generator().manual_seed(0)
-    for length, share, mark in ((7, 0.15, 50), (30, 0.3, 50), (40, 0.6, 90)):
-        text = torch.randint(2, mark, (1, length), generator=generator)
-        source, target = corrupt_spans(text, mark, 1, share, generator=generator)
+    for length, rate, first in ((7, 0.15, 50), (30, 0.3, 50), (40, 0.6, 90)):
+        text = torch.randint(2, first, (1, length), generator=generator)
+        source, target = corrupt_spans(text, first, 1, rate, generator=generator)
         wanted = text[0].tolist()
-        found = function(source[0].tolist(), target[0].tolist(), mark)
+        found = function(source[0].tolist(), target[0].tolist(), first)
         found = [int(x) for x in found]
-        if any(token >= mark for token in found):
-            return "marks are left in the text; put the spans in their places"
+        if any(token >= first for token in found):
+            return "sentinels are left in the text; replace them by their spans"
         if 1 in found:
             return "the end token is left in the text"
         if sorted(found) == sorted(wanted) and found != wanted:
-            return "the tokens are right, their order is not"
+            return "the tokens are right, but their order is not"
         if found != wanted:
             return f"a text of {length} tokens is not restored"
     return None

@@ -1,4 +1,4 @@
-"""The live figure of the encoder-decoder chapter: where each piece looks.
+"""The live figure of the encoder-decoder chapter: a map of cross-attention.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -23,25 +23,25 @@ START = 3
 
 @functools.lru_cache(maxsize=1)
 def stored() -> dict[str, dict]:
-    """Read by language and number the source, the pieces and the weights."""
+    """Return source, pieces and weights, by language and number."""
     path = Path(__file__).with_name("stored") / "cross_attention.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def visible(piece: str) -> str:
-    """Give a space at the beginning a sign, and the end a short name."""
+    """Show a leading space as a symbol and the end token by a short name."""
     return piece.replace(" ", "␣").replace("<end>", "end")
 
 
 def cells() -> list[dict]:
-    """List every weight with the piece that looks and the token looked at."""
+    """Return one row for every weight, with its piece and its source token."""
     return [
         {
             "language": language,
             "number": number,
             "step": step,
             "last": len(entry["pieces"]),
-            # A number and a sign of no width keep equal names apart and in order.
+            # A number and a zero-width space keep equal names apart and in order.
             "piece": f"{step}. {visible(piece)}",
             "place": place,
             "token": visible(token) + "\u200b" * place,
@@ -67,7 +67,7 @@ def map_panel() -> alt.LayerChart:
     x = alt.X(
         "token:N",
         sort=alt.EncodingSortField("place", op="min"),
-        title="looked at",
+        title="source token",
         axis=alt.Axis(labelAngle=0, orient="top", labelFontSize=14),
     )
     y = alt.Y(
@@ -87,7 +87,7 @@ def map_panel() -> alt.LayerChart:
         .encode(x=x, y=y)
     )
     return alt.layer(all_of_them, row).properties(
-        title="Pieces and where they looked", height=HEIGHT
+        title="Cross-attention of the pieces", height=HEIGHT
     )
 
 
@@ -112,7 +112,7 @@ def bars_panel() -> alt.Chart:
 
 
 def translated_number() -> LiveFigure:
-    """Follow a translation piece by piece.
+    """Make the figure that follows a translation piece by piece.
 
     Returns
     -------
@@ -131,32 +131,33 @@ def translated_number() -> LiveFigure:
             Choice("language", "language", languages, "German"),
         ],
         caption=(
-            "Move along the pieces of the translation. The row in the frame is the "
-            "piece being written, bright cells are the tokens of the source that it "
-            "looks at. Compare German with English where units and tens change places."
+            "Move along the pieces of the translation. The framed row is the "
+            "piece being written; bright cells are the source tokens that it "
+            "attends to. Compare German with English where units and tens change "
+            "places."
         ),
         alt=(
-            "A map with a row for each piece of a number in German words and a column "
-            "for each token of the source: the language, five digits, the end. Each "
-            "digit is brightest in the row of the piece that names it. Beside it the "
-            "weights of the third piece as bars."
+            "A heat map with a row for each piece of a number in German words and a "
+            "column for each token of the source: the language, five digits, the end. "
+            "Each digit is brightest in the row of the piece that names it. Beside "
+            "it the weights of the third piece as bars."
         ),
         name="translated_number",
     )
 
 
-def attention_map(looks: dict[str, list]) -> Figure:
-    """Draw where each piece looked, as a still picture.
+def attention_map(found: dict[str, list]) -> Figure:
+    """Draw the weights of one translation as a static map.
 
     Parameters
     ----------
-    looks : dict
-        Of `genai_lib.genres.encoder_decoder.cross_attention.looks`.
+    found : dict
+        As `genai_lib.genres.encoder_decoder.cross_attention.alignment` returns it.
     """
-    pieces = [visible(piece) for piece in looks["pieces"]]
-    tokens = [visible(token) for token in looks["source"]]
+    pieces = [visible(piece) for piece in found["pieces"]]
+    tokens = [visible(token) for token in found["source"]]
     figure, axes = new_figure(figsize=(4.6, 0.8 + 0.3 * len(pieces)))
-    axes.imshow(looks["weights"], vmin=0, vmax=1, aspect="auto")
+    axes.imshow(found["weights"], vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(tokens)), tokens)
     axes.set_yticks(range(len(pieces)), pieces)
     axes.xaxis.tick_top()

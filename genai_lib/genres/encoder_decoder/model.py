@@ -1,4 +1,4 @@
-"""The encoder-decoder of T5: one stack reads the source, one writes the target.
+"""The encoder-decoder of T5: an encoder for the source, a decoder for the target.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -29,20 +29,20 @@ from genai_lib.components.attention import (
 )
 from genai_lib.components.positions import BucketPositions
 from genai_lib.components.softmax import softmax
-from genai_lib.genres.encoder_decoder.cache import Given, Seq2SeqCache
+from genai_lib.genres.encoder_decoder.cache import ConditionalLM, Seq2SeqCache
 from genai_lib.genres.encoder_decoder.checkpoint import T5
 from genai_lib.genres.encoder_decoder.config import FEED_FORWARDS, Seq2SeqConfig
 from genai_lib.pretrained import Pretrained
 
 
 class Seq2Seq(Pretrained):
-    """Predict every next token of a target from those before it and a source [1, 2].
+    """T5: predict target tokens from the source and the tokens before them [1, 2].
 
     Parameters
     ----------
     config : Seq2SeqConfig
     normalize : function of (logits, dim), default=softmax
-        Turns scores into weights in every attention.
+        The normaliser of every attention.
     """
 
     format = T5
@@ -60,19 +60,19 @@ class Seq2Seq(Pretrained):
         self._initialise()
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Score every token as the next one of the target, at every position.
+        """Return the logits of the next target token at every position.
 
         Parameters
         ----------
         source : integer Tensor of shape (B, S)
-            Nobody looks at its pad tokens.
+            Its padding is masked.
         target : integer Tensor of shape (B, T)
             It begins with the start token; see `shift_right`.
 
         Returns
         -------
         Tensor of shape (B, T, V)
-            Row t scores what follows token t of the target.
+            Row t holds the logits of token t + 1 of the target.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Seq2Seq(Pretrained):
         return self.decode(target, self.start(source))
 
     def encode(self, source: Tensor) -> Tensor:
-        """Read the source (B, S), each token in the light of all: (B, S, D)."""
+        """Return the hidden states (B, S, D) of the encoder for a source (B, S)."""
         check_tokens("source", source, self.config.vocab_size)
         mask = self._real(source)
         x = self.embedding(source)  # (B, S, D)
@@ -91,19 +91,23 @@ class Seq2Seq(Pretrained):
         return self.encoder_norm(x)
 
     def start(self, source: Tensor) -> Seq2SeqCache:
-        """Read the source (B, S) and keep what each block will look at."""
+        """Encode the source (B, S) and return a cache for the decoder.
+
+        It holds the keys and values of the source for every cross-attention, so that
+        they are computed once.
+        """
         x = self.encode(source)
         memories = [block.cross_attention.project_kv(x) for block in self.decoder]
         return Seq2SeqCache(memories, self._real(source))
 
     def decode(self, target: Tensor, cache: Seq2SeqCache) -> Tensor:
-        """Score what follows each token (B, T), after what the cache holds.
+        """Return the logits of the token after each target token (B, T).
 
         Parameters
         ----------
         target : integer Tensor of shape (B, T)
         cache : Seq2SeqCache
-            From `start`; it is extended by these tokens.
+            From `start`; it holds all earlier tokens and is extended by these.
 
         Returns
         -------
@@ -115,37 +119,40 @@ class Seq2Seq(Pretrained):
         return self.to_logits(x)
 
     def hidden_states(self, target: Tensor, cache: Seq2SeqCache) -> Tensor:
-        """Return what the decoder makes of each token (B, T, D), before the scores."""
+        """Return the final hidden states (B, T, D), before the output head."""
         check_target(target, self.config.vocab_size, len(cache.memory_mask))
         past, length = cache.length, target.shape[1]
         mask = causal_mask(length, past + length, device=target.device)
-        x, seen = self.embedding(target), {"memory_mask": cache.memory_mask}
+        x = self.embedding(target)  # (B, T, D)
         parts = zip(self.decoder, cache.memories, cache.blocks, strict=True)
-        for block, memory, kept in parts:
-            x = block(x, memory, mask=mask, cache=kept, **seen)
+        for block, memory, past_keys in parts:
+            x = block(
+                x, memory, mask=mask, memory_mask=cache.memory_mask, cache=past_keys
+            )
         return self.decoder_norm(x)
 
-    def given(self, source: Tensor) -> Given:
-        """Return the model of the target for this source (B, S), to generate from."""
-        return Given(self, source)
+    def conditioned_on(self, source: Tensor) -> ConditionalLM:
+        """Fix the source (B, S); return a language model that `generate` accepts."""
+        return ConditionalLM(self, source)
 
     def check_fits(self) -> None:
-        """Raise ValueError for what a T5 file has no place for."""
+        """Raise ValueError if a T5 file cannot represent this model."""
         if self.decoder[0].attention.normalize is not softmax:
             raise ValueError("only softmax fits a T5 file")
 
     def tie(self) -> None:
-        """Let the scores use the weights of the embedding, if so configured."""
+        """Share the weights of the output head and the embedding, if `tied` is set."""
         if self.config.tied:
             self.to_logits.weight = self.embedding.weight
 
     def _real(self, source: Tensor) -> Tensor:
+        """Return the attention mask that hides padding."""
         return (source != self.config.pad_token)[:, None, None]  # (B, 1, 1, S)
 
     def _initialise(self) -> None:
-        """Draw weights that keep the size of what they map, as T5's authors did.
+        """Draw weights that keep the variance of their inputs, as T5's authors did.
 
-        The scores of an attention are not divided by √d; its queries are instead.
+        T5 does not divide scores by √d. Its query weights are smaller by this factor.
         """
         width, size = self.config.width, self.config.head_width
         nn.init.normal_(self.embedding.weight)
@@ -162,7 +169,7 @@ class Seq2Seq(Pretrained):
 
 
 def _stack(config: Seq2SeqConfig, normalize: Normalizer, decodes: bool):
-    """Make the blocks of the encoder or the decoder; one table of distances for all."""
+    """Make the blocks of the encoder or the decoder; they share one bias table."""
     distances = BucketPositions(
         config.heads, not decodes, config.buckets, config.max_distance
     )
@@ -203,7 +210,7 @@ def check_tokens(name: str, tokens: Tensor, vocab_size: int) -> None:
 
 
 def check_target(target: Tensor, vocab_size: int, rows: int) -> None:
-    """Raise ValueError unless there are tokens (B, T) for a source of so many rows."""
+    """Raise ValueError unless `target` holds tokens (B, T) for so many sources."""
     check_tokens("target", target, vocab_size)
     if len(target) != rows:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Numbers as digits, and as words in four languages: pairs to translate.
+"""A translation task: numbers in digits to numbers in words, in four languages.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -23,17 +23,17 @@ from torch.nn.utils.rnn import pad_sequence
 from genai_lib.checks import as_ids, check_positive
 
 LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
-# German writes most numbers as one word; it is cut before and after these.
+# German writes most numbers as one word; it is split before and after these.
 JOINTS = "tausend|hundert|und"
 WORD = re.compile(r",|[ -]?[^ ,-]+")
 GERMAN = re.compile(rf" ?(?:{JOINTS})|[ -]?.+?(?={JOINTS}| |$)")
 PAD, END = "<pad>", "<end>"
-HELD_OUT = 10  # one number in so many
+HELD_OUT = 10  # one number in ten
 
 
 @functools.lru_cache(maxsize=1 << 18)
 def in_words(number: int, language: str) -> str:
-    """Write a number in words.
+    """Return a number in words.
 
     >>> in_words(42, "en"), in_words(42, "de")
     ('forty-two', 'zweiundvierzig')
@@ -45,9 +45,9 @@ def in_words(number: int, language: str) -> str:
 
 
 def pieces(words: str, language: str) -> list[str]:
-    """Cut a number in words into the pieces that the model writes.
+    """Split a number in words into pieces, the tokens of the target.
 
-    The pieces in a row are the words, after one space.
+    Joined, the pieces are the words with one space in front.
 
     >>> pieces("einundvierzig", "de")
     [' ein', 'und', 'vierzig']
@@ -56,16 +56,16 @@ def pieces(words: str, language: str) -> list[str]:
 
 
 def is_held_out(number: int) -> bool:
-    """Say whether a number belongs to the test, in every language."""
+    """Return whether a number belongs to the test set, in every language."""
     return hashlib.md5(str(number).encode()).digest()[0] % HELD_OUT == 0
 
 
 def draw_numbers(
     digits: int, count: int, rng: random.Random, *, held_out: bool
 ) -> list[int]:
-    """Draw numbers of so many digits, of the test or of the training part.
+    """Draw numbers with so many digits from the test or the training set.
 
-    Numbers may come several times. One of a single digit always belongs to both.
+    Numbers may be drawn several times. Those with one digit belong to both sets.
     """
     check_positive(digits=digits, count=count)
     low, high = (0 if digits == 1 else 10 ** (digits - 1)), 10**digits
@@ -78,7 +78,7 @@ def draw_numbers(
 
 
 class Pairs(NamedTuple):
-    """Sources and targets, filled up with pad tokens.
+    """Sources and targets, padded to equal length.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Pairs(NamedTuple):
     def batches(
         self, size: int, generator: torch.Generator, pool: int = 1
     ) -> Iterator["Pairs"]:
-        """Yield random pairs without end, cut to the longest of each batch.
+        """Yield random batches without end, each cut to its longest pair.
 
         Parameters
         ----------
@@ -100,8 +100,8 @@ class Pairs(NamedTuple):
             How many pairs a batch has.
         generator : torch.Generator
         pool : int, default=1
-            So many batches are drawn at once and sorted by the length of the target,
-            so that pairs of a batch are about equally long and few pads are computed.
+            How many batches are drawn at once and sorted by the length of the target,
+            so that the pairs of a batch are about equally long and need little padding.
         """
         check_positive(size=size, pool=pool)
         while True:
@@ -114,19 +114,19 @@ class Pairs(NamedTuple):
 
 
 def _cut(tokens: Tensor) -> Tensor:
-    """Drop the last columns that hold pads alone."""
+    """Drop the last columns that hold only padding."""
     used = (tokens != 0).any(dim=0).nonzero()
     return tokens[:, : int(used.max()) + 1 if len(used) else 0]
 
 
 @dataclass(frozen=True)
 class NumberVocabulary:
-    """Every token of sources and targets; the places of the first two are T5's.
+    """All tokens of sources and targets; pad and end have the ids 0 and 1, as in T5.
 
     Attributes
     ----------
     tokens : tuple of str
-        Each token once; its place is its number.
+        Each token once; its index is its id.
 
     >>> vocabulary = NumberVocabulary.of(digits=3)
     >>> source = vocabulary.source(42, "de")
@@ -138,12 +138,13 @@ class NumberVocabulary:
 
     @classmethod
     def of(cls, digits: int) -> "NumberVocabulary":
-        """Collect what numbers of up to so many digits need."""
+        """Collect the tokens for numbers with up to so many digits."""
         check_positive(digits=digits)
         hundreds = range(100, 1000, 100)
         groups = [*range(200), *hundreds, *(n + 1 for n in hundreds)]
         places = [1000**i for i in range(5)]
-        # Three digits at every place: alone, or with 101 at all other places.
+        # Each group of three digits occurs alone and with 101 in all other groups,
+        # since words may change between thousands and millions.
         others = [sum(places) * 101 - place * 101 for place in places]
         numbers = {
             number % 10**digits
@@ -163,15 +164,15 @@ class NumberVocabulary:
         return len(self.tokens)
 
     def source(self, number: int, language: str) -> list[int]:
-        """Number the tokens of a question: the language, the digits, the end."""
-        return self._numbers([language, *str(number), END])
+        """Return the ids of a source: the language, the digits, the end."""
+        return self._ids([language, *str(number), END])
 
     def target(self, number: int, language: str) -> list[int]:
-        """Number the tokens of the answer: the pieces, the end."""
-        return self._numbers([*pieces(in_words(number, language), language), END])
+        """Return the ids of a target: the pieces, the end."""
+        return self._ids([*pieces(in_words(number, language), language), END])
 
     def pairs(self, examples: Iterable[tuple[int, str]]) -> Pairs:
-        """Make tensors of at least one (number, language)."""
+        """Return tensors for a list of (number, language), which must not be empty."""
         examples = list(examples)
         if not examples:
             raise ValueError("examples: at least one is needed")
@@ -184,7 +185,7 @@ class NumberVocabulary:
         )
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """Put the tokens together again, up to the end."""
+        """Return the text of ids up to the end token."""
         found = []
         for token in as_ids("tokens", tokens, len(self.tokens)):
             if self.tokens[token] == END:
@@ -192,12 +193,12 @@ class NumberVocabulary:
             found.append(self.tokens[token])
         return "".join(found).strip()
 
-    def _numbers(self, tokens: list[str]) -> list[int]:
-        unknown = [token for token in tokens if token not in self._places]
+    def _ids(self, tokens: list[str]) -> list[int]:
+        unknown = [token for token in tokens if token not in self._id_of]
         if unknown:
             raise ValueError(f"{''.join(tokens)!r} has unknown tokens {unknown}")
-        return [self._places[token] for token in tokens]
+        return [self._id_of[token] for token in tokens]
 
     @functools.cached_property
-    def _places(self) -> dict[str, int]:
-        return {token: place for place, token in enumerate(self.tokens)}
+    def _id_of(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens)}

@@ -1,4 +1,4 @@
-"""What an encoder-decoder learns from: targets shifted right, and softened labels.
+"""Training and evaluation: shifted targets, label smoothing, exact match.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -27,7 +27,7 @@ from genai_lib.genres.inference import generate
 
 
 def shift_right(target: Tensor, start_token: int = 0) -> Tensor:
-    """Put the start token in front and drop the last token: what the decoder reads.
+    """Return the decoder's input: the start token, then all but the last of the target.
 
     >>> shift_right(torch.tensor([[5, 6, 1]])).tolist()
     [[0, 5, 6]]
@@ -39,9 +39,10 @@ def shift_right(target: Tensor, start_token: int = 0) -> Tensor:
 def smoothed_cross_entropy(
     logits: Tensor, target: Tensor, smoothing: float = 0.0, pad_token: int = 0
 ) -> Tensor:
-    """Average the cross-entropy with softened labels over all tokens that are no pad.
+    """Return the mean cross-entropy with label smoothing, padding left out.
 
-    The label keeps 1 - ε; the rest is spread evenly over all V tokens [1, §7].
+    The right token keeps 1 - ε of the label; ε is spread evenly over all V tokens
+    [1, §7].
 
     Parameters
     ----------
@@ -59,23 +60,23 @@ def smoothed_cross_entropy(
     Raises
     ------
     ValueError
-        If a shape is wrong, a token is unknown, or all of them are pads.
+        If a shape is wrong, a token is unknown, or all of them are padding.
     """
     _check_target(logits, target)
-    share = as_real(smoothing)
-    if share is None or not 0 <= share < 1:
+    epsilon = as_real(smoothing)
+    if epsilon is None or not 0 <= epsilon < 1:
         raise ValueError(f"smoothing={smoothing!r} must be at least 0 and below 1")
     real = target != pad_token
     if can_be_read(real) and not real.any():
         raise ValueError(
-            f"target={describe(target)} has no token but pads, pad_token={pad_token}: "
+            f"target={describe(target)} holds only padding, pad_token={pad_token}: "
             "there is nothing to average over"
         )
     logs = logits.log_softmax(dim=-1)
     label = -logs.gather(-1, target[..., None])[..., 0]  # (B, T)
-    losses = (1 - share) * label
-    if share:  # a logit of -∞ would make 0 · ∞
-        losses = losses - share * logs.mean(dim=-1)
+    losses = (1 - epsilon) * label
+    if epsilon:  # a logit of -∞ would make 0 · ∞
+        losses = losses - epsilon * logs.mean(dim=-1)
     return losses[real].mean()
 
 
@@ -96,7 +97,7 @@ def _check_target(logits: Tensor, target: Tensor) -> None:
 
 
 def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> Tensor:
-    """Measure a model by teacher forcing: at each step it is told the true past.
+    """Return the loss under teacher forcing: the decoder reads the true past.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> 
     Raises
     ------
     ValueError
-        If a target has pads before its last token, or there are only pads.
+        If a target has padding before its last token, or there is only padding.
     """
     source, target = batch
     config = model.config
@@ -120,12 +121,12 @@ def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> 
 def parameter_groups(
     model: nn.Module, learning_rate: float, faster: float = 10.0
 ) -> list[dict]:
-    """Let the tables of a `Seq2Seq` learn faster than its matrices.
+    """Return parameter groups in which embedding tables have a larger learning rate.
 
-    Adam moves every weight about equally far in a step. But the entries of a table of
-    tokens are of size 1, and those of a table of distances, small at first, must
-    become scores of several units; the matrices are far smaller. T5 was trained with
-    Adafactor [2], which steps in proportion to the weights.
+    Adam moves every weight about equally far in a step. But token embeddings are of
+    size 1, and the position biases must grow from near 0 to several units; the
+    matrices are far smaller. T5 was trained with Adafactor [2], whose steps are in
+    proportion to the weights.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def parameter_groups(
     learning_rate : float
         Of the matrices.
     faster : float, default=10.0
-        How many times as fast the tables learn.
+        The factor by which the learning rate of the tables is larger.
 
     Returns
     -------
@@ -149,20 +150,20 @@ def parameter_groups(
     ]
 
 
-def answer(model: nn.Module, source: Tensor, max_new_tokens: int) -> Tensor:
-    """Write the likeliest next token again and again: greedy decoding.
+def greedy_decode(model: nn.Module, source: Tensor, max_new_tokens: int) -> Tensor:
+    """Return the greedy translation of each source: the most probable token each time.
 
     Parameters
     ----------
-    model : module with `given` and `config`
+    model : module with `conditioned_on` and `config`
     source : int64 Tensor of shape (B, S)
     max_new_tokens : int
-        The most tokens of an answer.
+        The maximal length of a translation.
 
     Returns
     -------
     int64 Tensor of shape (B, N), N at most `max_new_tokens`
-        A row that has ended goes on with the end token.
+        After its first end token a row is filled up with end tokens.
 
     Raises
     ------
@@ -172,7 +173,7 @@ def answer(model: nn.Module, source: Tensor, max_new_tokens: int) -> Tensor:
     config = model.config
     prompt = source.new_full((len(source), 1), config.start_token)
     steps = generate(
-        model.given(source),
+        model.conditioned_on(source),
         prompt,
         max_new_tokens,
         temperature=0.0,
@@ -182,7 +183,7 @@ def answer(model: nn.Module, source: Tensor, max_new_tokens: int) -> Tensor:
 
 
 def exact_matches(model: nn.Module, source: Tensor, target: Tensor) -> Tensor:
-    """Say for each source (B, S) whether the whole answer is the target (B, T).
+    """Return for each source (B, S) whether its translation equals the target (B, T).
 
     Returns
     -------
@@ -191,13 +192,13 @@ def exact_matches(model: nn.Module, source: Tensor, target: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If a target has pads before its last token.
+        If a target has padding before its last token.
     """
     config = model.config
     check_padding("target", target, config.pad_token)
-    found = answer(model, source, target.shape[1])
+    found = greedy_decode(model, source, target.shape[1])
     wanted = target.masked_fill(target == config.pad_token, config.end_token)
-    if found.shape[1] < wanted.shape[1]:  # all answers ended early
+    if found.shape[1] < wanted.shape[1]:  # all translations ended early
         missing = wanted.shape[1] - found.shape[1]
         found = nn.functional.pad(found, (0, missing), value=config.end_token)
     return (found == wanted).all(dim=1)

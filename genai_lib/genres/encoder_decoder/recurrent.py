@@ -1,4 +1,4 @@
-"""Encoder-decoders of 2014: two GRUs, and the same two with attention.
+"""The recurrent encoder-decoders of 2014: GRUs without and with attention.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
@@ -21,21 +21,21 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from genai_lib.components.attention import attend
-from genai_lib.genres.encoder_decoder.cache import Given, RecurrentCache
+from genai_lib.genres.encoder_decoder.cache import ConditionalLM, RecurrentCache
 from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig, check_padding
 from genai_lib.genres.encoder_decoder.model import check_target, check_tokens
 
 
 class RecurrentSeq2Seq(nn.Module):
-    """Squeeze the source into one vector, and write the target from it [1].
+    """Two GRUs: the last state of the encoder is the first state of the decoder [1].
 
-    It is called as `Seq2Seq` is, and uses of the configuration the vocabulary, the
-    width and the special tokens.
+    It has the interface of `Seq2Seq`. Of the configuration it uses the vocabulary,
+    the width and the special tokens.
 
     Parameters
     ----------
     config : Seq2SeqConfig
-        With an even width: one half reads forwards, one backwards.
+        With an even width, since half of the state reads forwards and half backwards.
     """
 
     def __init__(self, config: Seq2SeqConfig) -> None:
@@ -49,23 +49,23 @@ class RecurrentSeq2Seq(nn.Module):
         self.to_logits = nn.Linear(width, config.vocab_size)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Map (B, S) and (B, T) to logits (B, T, V), as `Seq2Seq.forward` does."""
+        """Return logits (B, T, V) for (B, S) and (B, T), as `Seq2Seq.forward` does."""
         return self.decode(target, self.start(source))
 
     def start(self, source: Tensor) -> RecurrentCache:
-        """Read the source (B, S); what the decoder starts from is its last state.
+        """Encode the source (B, S); the decoder starts from the last state.
 
         Raises
         ------
         ValueError
-            If a row has no token but pads, or pads that do not stand at its end.
+            If a row holds only padding, or padding before its last token.
         """
         check_tokens("source", source, self.config.vocab_size)
         check_padding("source", source, self.config.pad_token)
         real = source != self.config.pad_token  # (B, S)
         lengths = real.sum(dim=1).cpu()
         if not lengths.all():
-            raise ValueError("source: a row has no token but pads")
+            raise ValueError("source: a row holds only padding")
         packed = pack_padded_sequence(
             self.embedding(source), lengths, batch_first=True, enforce_sorted=False
         )
@@ -77,22 +77,22 @@ class RecurrentSeq2Seq(nn.Module):
         return RecurrentCache(memory, real[:, None], state)
 
     def decode(self, target: Tensor, cache: RecurrentCache) -> Tensor:
-        """Score what follows each token (B, T): (B, T, V); the state moves on."""
+        """Return logits (B, T, V) for target tokens (B, T), and update the state."""
         check_target(target, self.config.vocab_size, len(cache.memory))
         states, cache.state = self.decoder(self.embedding(target), cache.state)
-        return self.to_logits(self.look(states, cache))
+        return self.to_logits(self.output_states(states, cache))
 
-    def look(self, states: Tensor, cache: RecurrentCache) -> Tensor:
-        """Return what is scored (B, T, D): here the states, which see no source."""
+    def output_states(self, states: Tensor, cache: RecurrentCache) -> Tensor:
+        """Return the input of the output head (B, T, D): here the decoder states."""
         return states
 
-    def given(self, source: Tensor) -> Given:
-        """Return the model of the target for this source (B, S), to generate from."""
-        return Given(self, source)
+    def conditioned_on(self, source: Tensor) -> ConditionalLM:
+        """Fix the source (B, S); return a language model that `generate` accepts."""
+        return ConditionalLM(self, source)
 
 
 class AttentiveSeq2Seq(RecurrentSeq2Seq):
-    """Let every state look at all positions of the source as well [2, 3, §3.1].
+    """The same with attention from each decoder state to the source [2, 3, §3.1].
 
     Parameters
     ----------
@@ -102,14 +102,14 @@ class AttentiveSeq2Seq(RecurrentSeq2Seq):
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__(config)
         self.to_query = nn.Linear(config.width, config.width, bias=False)
-        self.mix = nn.Linear(2 * config.width, config.width)
+        self.combine = nn.Linear(2 * config.width, config.width)
 
-    def look(self, states: Tensor, cache: RecurrentCache) -> Tensor:
-        """Return what is scored (B, T, D): the states and what they found."""
-        found, _ = self.attend(states, cache)
-        return self.mix(torch.cat([states, found], dim=-1)).tanh()
+    def output_states(self, states: Tensor, cache: RecurrentCache) -> Tensor:
+        """Return the input of the output head (B, T, D): states with their context."""
+        context, _ = self.attend(states, cache)
+        return self.combine(torch.cat([states, context], dim=-1)).tanh()
 
     def attend(self, states: Tensor, cache: RecurrentCache) -> tuple[Tensor, Tensor]:
-        """Look with states (B, T, D): what is found, and the weights (B, T, S)."""
+        """Return the context vectors (B, T, D) of states and the weights (B, T, S)."""
         query = self.to_query(states)
         return attend(query, cache.memory, cache.memory, cache.memory_mask)

@@ -1,11 +1,11 @@
-"""T5's own lesson: blank out short spans of a text and write them down in order.
+"""Span corruption, the pre-training objective of T5.
 
 Chapter  chapters/genres/encoder_decoder.ipynb
 Tests    tests/genres/encoder_decoder
 
 Shape letters used in this file
     B  texts in a batch    L  tokens of a text    S  of a source    T  of a target
-    n  tokens that are blanked out                k  spans that they form
+    n  corrupted tokens, in k spans
 
 References
     [1] Raffel et al., "Exploring the Limits of Transfer Learning with a Unified
@@ -23,29 +23,29 @@ from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
 
 def corrupt_spans(
     tokens: Tensor,
-    first_mark: int,
+    first_sentinel: int,
     end_token: int,
-    share: float = 0.15,
-    mean_span: float = 3.0,
+    corruption_rate: float = 0.15,
+    mean_span_length: float = 3.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Replace spans by one mark each; the target lists every mark and its span [1].
+    """Replace spans by sentinels; the target has each sentinel with its span [1].
 
-    Of a text A B C D E F with the spans C D and F blanked out, the source is
-    A B x E y end, and the target x C D y F end, with the marks x and y.
+    Of a text A B C D E F with the corrupted spans C D and F, the source is
+    A B x E y end, and the target x C D y F end, with the sentinels x and y.
 
     Parameters
     ----------
     tokens : int64 Tensor of shape (B, L)
-        None of them at or above `first_mark`.
-    first_mark : int
+        None of them at or above `first_sentinel`.
+    first_sentinel : int
         The token that stands for the first span; the next ones follow it.
     end_token : int
         Ends the source and the target.
-    share : float, default=0.15
-        Of the tokens that are blanked out: n is about `share` · L.
-    mean_span : float, default=3.0
-        k is about n / `mean_span`.
+    corruption_rate : float, default=0.15
+        The fraction of corrupted tokens: n is about `corruption_rate` · L.
+    mean_span_length : float, default=3.0
+        k is about n / `mean_span_length`.
     generator : torch.Generator, default=None
 
     Returns
@@ -57,16 +57,17 @@ def corrupt_spans(
     ------
     ValueError
         If there is no text, it is too short for one span, an argument is out of its
-        range, or the end token is one of the marks.
+        range, or the end token is one of the sentinels.
     """
-    _check(tokens, first_mark)
-    _check_end(end_token, first_mark, count_spans(tokens.shape[1], share, mean_span)[1])
-    first_mark = as_whole(first_mark)
-    blank = span_mask(*tokens.shape, share, mean_span, generator).to(tokens.device)
-    source = _marked(tokens, blank, first_mark)
-    # In the target the kept stretches are the gaps. Each stands before its span, so
-    # its number is that of the span that follows.
-    target = _marked(tokens, ~blank, first_mark)
+    _check(tokens, first_sentinel)
+    sizes = (corruption_rate, mean_span_length)
+    _check_end(end_token, first_sentinel, count_spans(tokens.shape[1], *sizes)[1])
+    first_sentinel = as_whole(first_sentinel)
+    corrupted = span_mask(*tokens.shape, *sizes, generator).to(tokens.device)
+    source = _with_sentinels(tokens, corrupted, first_sentinel)
+    # The target replaces the kept parts instead. Each stands before its span, so it
+    # gets the sentinel of the span that follows.
+    target = _with_sentinels(tokens, ~corrupted, first_sentinel)
     end = tokens.new_full((len(tokens), 1), as_whole(end_token))
     return torch.cat([source, end], dim=1), torch.cat([target, end], dim=1)
 
@@ -74,68 +75,76 @@ def corrupt_spans(
 def span_mask(
     count: int,
     length: int,
-    share: float,
-    mean_span: float,
+    corruption_rate: float,
+    mean_span_length: float,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Draw where the spans lie, equally many tokens and spans in every row.
+    """Draw random spans, with equally many tokens and spans in every row.
 
-    Every row begins with a token that stays and ends with a span; all ways to cut the
-    blanked tokens into k spans are equally likely, and so are those of the others.
+    Every row begins with a kept token and ends with a span. All ways to divide the
+    corrupted tokens into k spans are equally likely, and so are those for the kept
+    tokens.
 
     Returns
     -------
     bool Tensor of shape (count, length)
-        True where a token is blanked out.
+        True where a token is corrupted.
     """
     check_positive(count=count)
-    blanked, spans = count_spans(length, share, mean_span)
+    corrupted, spans = count_spans(length, corruption_rate, mean_span_length)
     parts = []
-    for total in (length - blanked, blanked):
-        # k - 1 of the total - 1 gaps between tokens become ends of parts.
+    for total in (length - corrupted, corrupted):
+        # k - 1 of the total - 1 borders between tokens become borders of parts.
         order = torch.rand(count, total - 1, generator=generator).argsort(dim=1)
         starts = order < spans - 1
         parts.append(torch.cat([starts.new_zeros(count, 1), starts], dim=1).cumsum(1))
-    # Part i of the kept tokens comes before span i; sort by place, then by kind.
+    # Part i of the kept tokens comes before span i: sort by i, kept before corrupted.
     keys = torch.cat([2 * parts[0], 2 * parts[1] + 1], dim=1)  # (count, length)
     return keys.sort(dim=1, stable=True).values % 2 == 1
 
 
-def count_spans(length: int, share: float, mean_span: float) -> tuple[int, int]:
-    """Return how many of `length` tokens are blanked out, and in how many spans.
+def count_spans(
+    length: int, corruption_rate: float, mean_span_length: float
+) -> tuple[int, int]:
+    """Return how many of `length` tokens are corrupted, and in how many spans.
 
     >>> count_spans(40, 0.15, 3.0)
     (6, 2)
     """
-    whole, part, mean = as_whole(length), as_real(share), as_real(mean_span)
+    whole, rate = as_whole(length), as_real(corruption_rate)
+    mean = as_real(mean_span_length)
     if whole is None or whole < 2:
         raise ValueError(f"length={describe(length)} must be a whole number above 1")
-    if part is None or not 0 < part < 1:
-        raise ValueError(f"share={share!r} must be above 0 and below 1")
+    if rate is None or not 0 < rate < 1:
+        raise ValueError(
+            f"corruption_rate={corruption_rate!r} must be above 0 and below 1"
+        )
     if mean is None or not mean >= 1:
-        raise ValueError(f"mean_span={mean_span!r} must be at least 1")
-    blanked = min(max(round(whole * part), 1), whole - 1)
-    return blanked, min(max(round(blanked / mean), 1), whole - blanked)
+        raise ValueError(f"mean_span_length={mean_span_length!r} must be at least 1")
+    corrupted = min(max(round(whole * rate), 1), whole - 1)
+    return corrupted, min(max(round(corrupted / mean), 1), whole - corrupted)
 
 
-def span_config(vocab_size: int, marks: int, **sizes) -> Seq2SeqConfig:
-    """Add to V tokens of a text the marks, an end and a pad, behind them.
+def span_config(vocab_size: int, sentinels: int, **sizes) -> Seq2SeqConfig:
+    """Make a configuration whose vocabulary has sentinels, an end and a pad token.
+
+    They follow the V tokens of the text.
 
     Parameters
     ----------
     vocab_size : int
-        V; the first mark is the token V.
-    marks : int
-        At least as many as a text has spans.
+        V; the first sentinel is the token V.
+    sentinels : int
+        How many there are: at least as many as a text has spans.
     **sizes
-        Of `Seq2SeqConfig`.
+        Other attributes of `Seq2SeqConfig`.
 
-    >>> config = span_config(50, marks=4)
+    >>> config = span_config(50, sentinels=4)
     >>> config.vocab_size, config.end_token, config.pad_token
     (56, 54, 55)
     """
-    check_positive(vocab_size=vocab_size, marks=marks)
-    end = vocab_size + marks
+    check_positive(vocab_size=vocab_size, sentinels=sentinels)
+    end = vocab_size + sentinels
     return Seq2SeqConfig(
         end + 2, end_token=end, pad_token=end + 1, start_token=end + 1, **sizes
     )
@@ -145,67 +154,69 @@ def span_batches(
     windows: Iterator[Tensor],
     vocab_size: int,
     config: Seq2SeqConfig,
-    share: float = 0.15,
-    mean_span: float = 3.0,
+    corruption_rate: float = 0.15,
+    mean_span_length: float = 3.0,
     generator: torch.Generator | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Turn stretches of text (B, L) into lessons, for a model of `span_config`.
+    """Yield training batches of corrupted text for a model of `span_config`.
 
     Parameters
     ----------
     windows : iterator of int64 Tensors of shape (B, L)
     vocab_size : int
-        V of the text.
+        V, the tokens of the text alone.
     config : Seq2SeqConfig
-    share, mean_span, generator
+    corruption_rate, mean_span_length, generator
         As in `corrupt_spans`.
 
     Yields
     ------
     pair of int64 Tensors of shapes (B, S) and (B, T)
     """
+    sizes = (corruption_rate, mean_span_length)
+    sentinels = config.end_token - vocab_size
     for tokens in windows:
         _check(tokens, vocab_size)
-        marks = config.end_token - vocab_size
-        if count_spans(tokens.shape[1], share, mean_span)[1] > marks:
+        if count_spans(tokens.shape[1], *sizes)[1] > sentinels:
             raise ValueError(
-                f"a text of {tokens.shape[1]} tokens has more spans than {marks} marks"
+                f"a text of {tokens.shape[1]} tokens has more spans than "
+                f"{sentinels} sentinels"
             )
-        yield corrupt_spans(
-            tokens, vocab_size, config.end_token, share, mean_span, generator
-        )
+        yield corrupt_spans(tokens, vocab_size, config.end_token, *sizes, generator)
 
 
-def _marked(tokens: Tensor, blank: Tensor, first_mark: int) -> Tensor:
-    """Put one mark in place of every stretch that is blanked out, row by row."""
-    begins = blank & ~torch.cat([blank.new_zeros(len(blank), 1), blank[:, :-1]], dim=1)
-    marks = first_mark + begins.cumsum(dim=1) - 1
-    found = torch.where(begins, marks, tokens)
-    return found[~blank | begins].view(len(tokens), -1)
+def _with_sentinels(tokens: Tensor, replaced: Tensor, first_sentinel: int) -> Tensor:
+    """Replace each run of True in `replaced` by one sentinel, row by row."""
+    before = torch.cat([replaced.new_zeros(len(replaced), 1), replaced[:, :-1]], dim=1)
+    begins = replaced & ~before
+    sentinels = first_sentinel + begins.cumsum(dim=1) - 1
+    found = torch.where(begins, sentinels, tokens)
+    return found[~replaced | begins].view(len(tokens), -1)
 
 
-def _check(tokens: Tensor, first_mark: int) -> None:
+def _check(tokens: Tensor, first_sentinel: int) -> None:
     whole = isinstance(tokens, Tensor) and tokens.dtype == torch.int64
     if not whole or tokens.ndim != 2 or not len(tokens) or tokens.shape[1] < 2:
         raise ValueError(
             f"tokens={describe(tokens)} must be int64 of shape (B > 0, L > 1)"
         )
-    check_positive(first_mark=first_mark)
-    if not 0 <= tokens.min() <= tokens.max() < first_mark:
+    check_positive(first_sentinel=first_sentinel)
+    if not 0 <= tokens.min() <= tokens.max() < first_sentinel:
         raise ValueError(
-            f"tokens up to {tokens.max()} must be below first_mark={first_mark}, and "
-            f"from 0 on: the smallest is {tokens.min()}"
+            f"tokens up to {tokens.max()} must be below "
+            f"first_sentinel={first_sentinel}, and from 0 on: the smallest is "
+            f"{tokens.min()}"
         )
 
 
-def _check_end(end_token: int, first_mark: int, spans: int) -> None:
+def _check_end(end_token: int, first_sentinel: int, spans: int) -> None:
     end = as_whole(end_token)
     if end is None or end < 0:
         raise ValueError(
             f"end_token={describe(end_token)} must be a whole number from 0 on"
         )
-    if first_mark <= end < first_mark + spans:
+    if first_sentinel <= end < first_sentinel + spans:
         raise ValueError(
-            f"end_token={end_token} is one of the {spans} marks from "
-            f"first_mark={first_mark} on"
+            f"end_token={end_token} is one of the {spans} sentinels from "
+            f"first_sentinel={first_sentinel} on"
         )

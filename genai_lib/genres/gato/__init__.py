@@ -1,4 +1,4 @@
-"""Gato: one network for text, pictures and actions, and environments to try it in.
+"""Gato: one network for text, images and actions, with three environments.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -6,8 +6,8 @@ Tests    tests/genres/gato
 
 from genai_lib.genres.gato.demonstrations import (
     CAPTION,
+    DIGIT_NAMES,
     END,
-    NAMES,
     caption_episodes,
     cart_pole_episodes,
     corridor_episodes,
@@ -19,10 +19,12 @@ from genai_lib.genres.gato.environments import (
     GRID,
     Corridor,
     GridWorld,
+    cart_pole_expert,
+    corridor_expert,
+    grid_expert,
     make_cart_pole,
 )
-from genai_lib.genres.gato.evaluate import bits_per_character, write_captions
-from genai_lib.genres.gato.experts import cart_pole_expert, corridor_expert, grid_expert
+from genai_lib.genres.gato.evaluate import bits_per_character, generate_captions
 from genai_lib.genres.gato.interface import NamedObservation
 from genai_lib.genres.gato.model import Gato, masked_loss
 from genai_lib.genres.gato.policy import Policy, Rollout, rollout
@@ -37,7 +39,7 @@ from genai_lib.genres.gato.specification import (
     Bounded,
     Continuous,
     Discrete,
-    Picture,
+    Image,
     Task,
     Text,
     Vocabulary,
@@ -47,10 +49,10 @@ from genai_lib.genres.gato.tokens import (
     bin_edges,
     bounded_to_tokens,
     continuous_to_tokens,
-    squeeze,
+    mu_law_compress,
+    mu_law_expand,
     tokens_to_bounded,
     tokens_to_continuous,
-    unsqueeze,
 )
 
 __all__ = [
@@ -61,15 +63,15 @@ __all__ = [
     "CORRIDOR",
     "Continuous",
     "Corridor",
+    "DIGIT_NAMES",
     "Discrete",
     "END",
     "Episode",
     "GRID",
     "Gato",
     "GridWorld",
-    "NAMES",
+    "Image",
     "NamedObservation",
-    "Picture",
     "Policy",
     "Rollout",
     "Task",
@@ -85,18 +87,18 @@ __all__ = [
     "continuous_to_tokens",
     "corridor_episodes",
     "corridor_expert",
+    "generate_captions",
     "grid_episodes",
     "grid_expert",
     "make_cart_pole",
     "masked_loss",
+    "mu_law_compress",
+    "mu_law_expand",
     "normalise_patches",
     "rollout",
     "serialize_episode",
     "serialize_text",
-    "squeeze",
     "stack",
     "tokens_to_bounded",
     "tokens_to_continuous",
-    "unsqueeze",
-    "write_captions",
 ]

@@ -1,4 +1,4 @@
-"""Demonstrations of the experts, and stretches of them with a prompt in front.
+"""Demonstrations by the experts, and training sequences cut from them.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato/test_environments.py
@@ -19,20 +19,22 @@ from genai_lib.genres.gato.environments import (
     GRID,
     Corridor,
     GridWorld,
+    cart_pole_expert,
+    corridor_expert,
+    grid_expert,
     make_cart_pole,
 )
-from genai_lib.genres.gato.experts import cart_pole_expert, corridor_expert, grid_expert
 from genai_lib.genres.gato.policy import rollout
 from genai_lib.genres.gato.sequences import TokenBatch, join
 from genai_lib.genres.gato.serialization import Episode
-from genai_lib.genres.gato.specification import Picture, Task, Text
+from genai_lib.genres.gato.specification import Image, Task, Text
 
-NAMES = ("zero", "one", "two", "three", "four")
-NAMES += ("five", "six", "seven", "eight", "nine")
+DIGIT_NAMES = ("zero", "one", "two", "three", "four")
+DIGIT_NAMES += ("five", "six", "seven", "eight", "nine")
 END = "\n"
 CAPTION = Task(
     "caption",
-    {"digit": Picture((1, 8, 8), patch=4)},
+    {"digit": Image((1, 8, 8), patch=4)},
     {"name": Text()},
 )
 
@@ -40,25 +42,25 @@ CAPTION = Task(
 def cart_pole_episodes(
     count: int, generator: torch.Generator, steps: int = 150, mistakes: float = 0.1
 ) -> list[Episode]:
-    """Let the scripted expert balance the pole.
+    """Record episodes in which the scripted expert balances the pole.
 
     Some of its pushes are replaced by the opposite, so that the demonstrations also
-    show how to come back. What was done is what is written down.
+    show how to recover. The episode records the push that was executed.
 
     Parameters
     ----------
     count : int
-        How many episodes.
+        The number of episodes.
     generator : torch.Generator
     steps : int, default=150
-        The most time steps of an episode.
+        The maximal number of time steps of an episode.
     mistakes : float, default=0.1
-        The share of pushes that are replaced.
+        The fraction of pushes that are replaced.
     """
     environment, episodes = make_cart_pole(), []
     for _ in range(count):
         seed = int(torch.randint(2**31, (), generator=generator))
-        # Wider than the start of the task, from which hardly anything goes wrong.
+        # A wider range than the default, from which the pole hardly ever falls.
         state, _ = environment.reset(seed=seed, options={"low": -0.15, "high": 0.15})
         states, pushes, done = [], [], False
         flips = torch.rand(steps, generator=generator) < mistakes
@@ -77,77 +79,81 @@ def cart_pole_episodes(
 
 
 def grid_episodes(count: int, generator: torch.Generator) -> list[Episode]:
-    """Let the scripted expert walk `count` times, each with a new start and goal."""
-    return _shown([GridWorld() for _ in range(count)], GRID, grid_expert, generator)
+    """Record `count` episodes of the expert on the grid, each from another seed."""
+    return _demonstrate(
+        [GridWorld() for _ in range(count)], GRID, grid_expert, generator
+    )
 
 
 def corridor_episodes(
     count: int, generator: torch.Generator, swapped: bool
 ) -> list[Episode]:
-    """Let the scripted expert, who knows the wires, run after goals `count` times."""
+    """Record `count` episodes of the expert in the corridor, each from another seed."""
     environments = [Corridor(swapped) for _ in range(count)]
-    return _shown(
+    return _demonstrate(
         environments, CORRIDOR, partial(corridor_expert, swapped=swapped), generator
     )
 
 
-def _shown(environments, task, expert, generator) -> list[Episode]:
+def _demonstrate(environments, task, expert, generator) -> list[Episode]:
     seeds = torch.randint(2**31, (len(environments),), generator=generator).tolist()
-    rollouts = rollout(environments, seeds, lambda o, _: [expert(x["way"]) for x in o])
-    return [played.episode(task) for played in rollouts]
+    rollouts = rollout(
+        environments, seeds, lambda o, _: [expert(x["goal_offset"]) for x in o]
+    )
+    return [one.episode(task) for one in rollouts]
 
 
 def caption_episodes(images: Tensor, labels: Tensor) -> list[Episode]:
-    """Make an episode of one time step from each digit: a picture and its name."""
+    """Make an episode of one time step from each image: the digit and its name."""
     return [
-        Episode({"digit": image[None, None]}, {"name": [NAMES[label] + END]})
+        Episode({"digit": image[None, None]}, {"name": [DIGIT_NAMES[label] + END]})
         for image, label in zip(images, labels.tolist(), strict=True)
     ]
 
 
 def windows(
     episodes: Sequence[TokenBatch],
-    per_step: int,
+    tokens_per_step: int,
     steps: int,
     generator: torch.Generator,
     prompt_steps: int = 0,
-    prompt_share: float = 0.0,
+    prompt_rate: float = 0.0,
 ) -> Iterator[TokenBatch]:
-    """Yield stretches of episodes, some with a demonstration in front [1].
+    """Yield random windows of episodes, some with a demonstration as a prompt [1].
 
     Parameters
     ----------
     episodes : sequence of TokenBatch
-        All of one task and of one way in which its environment works.
-    per_step : int
-        How many tokens a time step has.
+        All of one task, and of one kind of its environment.
+    tokens_per_step : int
+        The number of tokens in a time step.
     steps : int
-        The most time steps of a sequence, a prompt counted in.
+        The maximal number of time steps of a sequence, including the prompt.
     generator : torch.Generator
     prompt_steps : int, default=0
-        How many time steps of another episode a prompt has.
-    prompt_share : float, default=0
-        How many of the sequences have a prompt. Half of the prompts are the end of
-        an episode, half start anywhere.
+        The number of time steps of a prompt, which comes from another episode.
+    prompt_rate : float, default=0
+        The fraction of sequences with a prompt. Half of the prompts are the end of
+        an episode, half start at a random step.
     """
-    check_positive(per_step=per_step, steps=steps)
-    long = [e for e in episodes if len(e) >= prompt_steps * per_step]
+    check_positive(tokens_per_step=tokens_per_step, steps=steps)
+    long = [e for e in episodes if len(e) >= prompt_steps * tokens_per_step]
 
     def below(number: int) -> int:
         return int(torch.randint(number, (), generator=generator))
 
-    def stretch(episode: TokenBatch, most: int, end: bool = False) -> TokenBatch:
-        count = len(episode) // per_step
-        last = max(count - most, 0)
+    def window(episode: TokenBatch, length: int, end: bool = False) -> TokenBatch:
+        count = len(episode) // tokens_per_step
+        last = max(count - length, 0)
         start = last if end else below(last + 1)
-        return episode[start * per_step : (start + most) * per_step]
+        return episode[start * tokens_per_step : (start + length) * tokens_per_step]
 
     def sequence() -> TokenBatch:
         episode = episodes[below(len(episodes))]
-        if float(torch.rand((), generator=generator)) >= prompt_share:
-            return stretch(episode, steps)
-        prompt = stretch(long[below(len(long))], prompt_steps, end=below(2) == 0)
-        return join(prompt, stretch(episode, steps - prompt_steps))
+        if float(torch.rand((), generator=generator)) >= prompt_rate:
+            return window(episode, steps)
+        prompt = window(long[below(len(long))], prompt_steps, end=below(2) == 0)
+        return join(prompt, window(episode, steps - prompt_steps))
 
     while True:
         yield sequence()

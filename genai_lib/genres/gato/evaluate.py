@@ -1,10 +1,10 @@
-"""Measure the network: the names it gives to pictures, the text it predicts.
+"""Evaluate the network on captions and on text.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato/test_environments.py
 
 Letters used in this file
-    N  pictures or windows at once    T  tokens
+    N  images or windows at once    T  tokens
 """
 
 import torch
@@ -22,19 +22,23 @@ from genai_lib.genres.gato.specification import Vocabulary
 
 
 @torch.no_grad()
-def write_captions(
-    model: Gato, seen: TokenBatch, words: Vocabulary, end: str, max_new_tokens: int = 8
+def generate_captions(
+    model: Gato,
+    observed: TokenBatch,
+    vocabulary: Vocabulary,
+    end: str,
+    max_new_tokens: int = 8,
 ) -> list[str]:
-    """Name pictures, one likeliest character after the other, up to `end`.
+    """Return the captions of images, by greedy decoding up to `end`.
 
     Parameters
     ----------
     model : Gato
-    seen : TokenBatch
-        A batch (N, T) of what is seen, each with its separator, without padding.
-    words : Vocabulary
+    observed : TokenBatch
+        A batch (N, T) of observations, each with its separator, without padding.
+    vocabulary : Vocabulary
     end : str
-        The character after which nothing more is read.
+        The character that ends a caption.
     max_new_tokens : int, default=8
 
     Raises
@@ -43,24 +47,24 @@ def write_captions(
         If the logits are not finite.
     """
     device = model.local.weight.device
-    seen = seen.to(device)
+    sequences = observed.to(device)
     for _ in range(max_new_tokens):
-        new = likeliest(model.after(seen), words.text_size)
+        new = likeliest(model.next_logits(sequences), vocabulary.text_size)
         new = plain_tokens(new[:, None].cpu())
-        seen = join(seen, action_tokens(new).to(device), dim=1)
-    written = seen.ids[:, -max_new_tokens:].tolist()
-    return [words.characters.decode(ids).partition(end)[0] for ids in written]
+        sequences = join(sequences, action_tokens(new).to(device), dim=1)
+    written = sequences.ids[:, -max_new_tokens:].tolist()
+    return [vocabulary.characters.decode(ids).partition(end)[0] for ids in written]
 
 
 @torch.no_grad()
 def bits_per_character(model: Gato, windows: Tensor) -> float:
-    """Measure plain text, of which only the later half of each window counts.
+    """Return the mean bits per character in the second half of each window.
 
     Parameters
     ----------
     model : Gato
     windows : int64 Tensor of shape (N, T)
-        Characters; each of those that count has at least T/2 before it.
+        Characters; each one that counts has at least T/2 before it.
     """
     half = windows.shape[1] // 2
     device = model.local.weight.device

@@ -1,4 +1,4 @@
-"""The replays of the chapter on Gato: a pole that is balanced, wires found out.
+"""The replays of the chapter on Gato: CartPole and a corridor with a prompt.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -17,19 +17,19 @@ from genai_lib.live.replay import Scene, replay
 if TYPE_CHECKING:
     from genai_lib.genres.gato import Episode, Rollout, Vocabulary
 
-STATE = ("place", "speed", "angle", "turning")
+STATE = ("position", "speed", "angle", "turning")
 CELLS = 4
 
 
 def replay_cart_pole(
-    episode: "Episode", words: "Vocabulary", steps: int = 20
+    episode: "Episode", vocabulary: "Vocabulary", steps: int = 20
 ) -> Explorer:
     """Replay the first steps of an episode of CartPole with its tokens."""
-    # Here, since a page draws its figures without torch.
+    # Imported here so that this module can be imported without torch.
     from genai_lib.genres.gato import CART_POLE, serialize_episode
 
     steps = min(steps, len(episode.actions["push"]), MOST_FRAMES)
-    ids = serialize_episode(episode, CART_POLE, words).ids.view(-1, 6).tolist()
+    ids = serialize_episode(episode, CART_POLE, vocabulary).ids.view(-1, 6).tolist()
     states, pushes = episode.observations["state"], episode.actions["push"].tolist()
     scenes = []
     for step in range(steps):
@@ -40,7 +40,9 @@ def replay_cart_pole(
         ]
         tokens.append(("separator", "separator", ids[step][4]))
         tokens.append(("action", f"push {side}", ids[step][5]))
-        paint = partial(_paint_cart, place=state[0], angle=state[2], push=pushes[step])
+        paint = partial(
+            _paint_cart, position=state[0], angle=state[2], push=pushes[step]
+        )
         said = f"the pole leans by {state[2]:.3f} radians, the expert pushes {side}."
         scenes.append(Scene(paint, tokens, said))
     return replay(
@@ -52,13 +54,13 @@ def replay_cart_pole(
 
 
 def replay_corridor(
-    prompt: "Episode", rollout: "Rollout", words: "Vocabulary", shown: int = 4
+    prompt: "Episode", rollout: "Rollout", vocabulary: "Vocabulary", shown: int = 4
 ) -> Explorer:
     """Replay the network in a corridor, after the last steps of a demonstration."""
     from genai_lib.genres.gato import CORRIDOR
 
-    scenes = _corridor_scenes(prompt, words, "prompt", "expert")[-shown:]
-    scenes += _corridor_scenes(rollout.episode(CORRIDOR), words, "seen", "network")
+    scenes = _corridor_scenes(prompt, vocabulary, "prompt", "expert")[-shown:]
+    scenes += _corridor_scenes(rollout.episode(CORRIDOR), vocabulary, "seen", "network")
     return replay(
         scenes,
         name="corridor_with_a_demonstration",
@@ -67,45 +69,47 @@ def replay_corridor(
     )
 
 
-def _corridor_scenes(episode, words, kind: str, who: str) -> list[Scene]:
+def _corridor_scenes(episode, vocabulary, kind: str, who: str) -> list[Scene]:
     from genai_lib.genres.gato import CORRIDOR, serialize_episode
 
-    ids = serialize_episode(episode, CORRIDOR, words).ids.view(-1, 3).tolist()
-    ways = episode.observations["way"].tolist()
+    ids = serialize_episode(episode, CORRIDOR, vocabulary).ids.view(-1, 3).tolist()
+    offsets = episode.observations["goal_offset"].tolist()
     scenes = []
-    for (way, bar, action), offset in zip(ids, ways, strict=True):
+    for (observed, bar, action), offset in zip(ids, offsets, strict=True):
         offset = offset - CELLS + 1
         side = "right" if offset > 0 else "left"
         tokens = [
-            (kind, f"goal {abs(offset)} to the {side}", way),
+            (kind, f"goal {abs(offset)} to the {side}", observed),
             ("separator", "separator", bar),
             ("action", f"action {action}", action),
         ]
-        paint = partial(_paint_way, offset=offset, who=who)
+        paint = partial(_paint_corridor, offset=offset, who=who)
         cells = "1 cell" if abs(offset) == 1 else f"{abs(offset)} cells"
         said = f"the goal is {cells} to the {side}, "
         scenes.append(Scene(paint, tokens, f"{said}the {who} takes action {action}."))
     return scenes
 
 
-def _paint_cart(axes: Axes, place: float, angle: float, push: int) -> None:
+def _paint_cart(axes: Axes, position: float, angle: float, push: int) -> None:
     axes.plot([-2.4, 2.4], [0, 0], color=GREY, linestyle="-", linewidth=1)
-    cart = [place - 0.3, place + 0.3]
+    cart = [position - 0.3, position + 0.3]
     axes.fill_between(cart, 0.02, 0.25, color=BLUE)
-    tip = (place + sin(angle), 0.25 + cos(angle))
-    axes.plot([place, tip[0]], [0.25, tip[1]], color=ORANGE, linestyle="-", linewidth=5)
-    way = 0.55 if push else -0.55
+    tip = (position + sin(angle), 0.25 + cos(angle))
+    axes.plot(
+        [position, tip[0]], [0.25, tip[1]], color=ORANGE, linestyle="-", linewidth=5
+    )
+    arrow = 0.55 if push else -0.55
     axes.annotate(
         "",
-        (place + way + 0.3 * (1 if push else -1), 0.13),
-        (place + 0.3 * (1 if push else -1), 0.13),
+        (position + arrow + 0.3 * (1 if push else -1), 0.13),
+        (position + 0.3 * (1 if push else -1), 0.13),
         arrowprops={"arrowstyle": "->", "color": VERMILION, "linewidth": 2},
     )
     axes.set(xlim=(-1.4, 1.4), ylim=(-0.1, 1.4), aspect="equal", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
 
-def _paint_way(axes: Axes, offset: int, who: str) -> None:
+def _paint_corridor(axes: Axes, offset: int, who: str) -> None:
     reach = range(1 - CELLS, CELLS)
     axes.plot(list(reach), [0] * len(reach), "s", color="#DDDDDD", markersize=17)
     axes.plot([0], [0], "o", color=BLUE, markersize=11)

@@ -1,4 +1,4 @@
-"""Environments as gymnasium has them: a base class, and a name for what is seen.
+"""The interface of gymnasium: a base class and a wrapper that names observations.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato/test_interface.py
@@ -17,41 +17,41 @@ from genai_lib.checks import describe
 
 
 class SmallEnvironment(gymnasium.Env):
-    """Base class of the grid and the corridor: an environment of gymnasium.
+    """Base class of the grid and the corridor, a gymnasium environment.
 
-    An episode follows from its seed alone. Without a seed one is drawn, so that the
-    episodes of an environment that was seeded once are the same each time, too.
+    An episode depends only on its seed and the actions. Without a seed, `reset` draws
+    one, so that all episodes after a first seeded `reset` can be reproduced.
 
     Parameters
     ----------
     observations, actions : gymnasium.Space
     limit : int
-        After so many steps an episode ends anyway.
+        The number of steps after which an episode is cut off.
     options : dict
-        Of the constructor, from which `spec.make()` makes such an environment.
+        Arguments of the constructor, for `spec.make()`.
     """
 
     metadata = {"render_modes": []}
 
     def __init__(self, observations, actions, limit: int, options: dict) -> None:
-        self.observation_space = Dict({"way": observations})
+        self.observation_space = Dict({"goal_offset": observations})
         self.action_space = actions
         self.limit, self.steps = limit, None
         kind = type(self)
-        place = f"{kind.__module__}:{kind.__name__}"
-        self.spec = EnvSpec(f"{kind.__name__}-v0", place, kwargs=options)
+        entry_point = f"{kind.__module__}:{kind.__name__}"
+        self.spec = EnvSpec(f"{kind.__name__}-v0", entry_point, kwargs=options)
 
     def reset(
         self, *, seed: int | None = None, options: dict | None = None
     ) -> tuple[dict, dict]:
-        """Begin an episode: draw where the agent and its goal are.
+        """Begin an episode: draw the positions of the agent and the goal.
 
         Parameters
         ----------
         seed : int, default=None
-            From 0 on; None goes on with what an earlier seed began.
+            From 0 on; None draws one from the environment's own generator.
         options : dict, default=None
-            None are known.
+            Not used.
 
         Returns
         -------
@@ -68,20 +68,20 @@ class SmallEnvironment(gymnasium.Env):
         return self._observe(), {}
 
     def step(self, action: int) -> tuple[dict, float, bool, bool, dict]:
-        """Act once.
+        """Execute one action.
 
         Returns
         -------
         observation : dict
         reward : float
         ended, cut : bool
-            Whether the goal is reached for good, and whether the time is over.
+            Whether the episode has ended, and whether the step limit cut it off.
         information : dict
 
         Raises
         ------
         ValueError
-            If there is no such action.
+            If the action does not exist.
         gymnasium.error.ResetNeeded
             If no episode has begun.
         """
@@ -96,7 +96,7 @@ class SmallEnvironment(gymnasium.Env):
 
 
 class NamedObservation(gymnasium.ObservationWrapper, RecordConstructorArgs):
-    """An environment whose one array gets the name that a task gives it.
+    """A wrapper that turns an array observation into a dict with one name.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class NamedObservation(gymnasium.ObservationWrapper, RecordConstructorArgs):
         self.observation_space = Dict({name: env.observation_space})
 
     def observation(self, observation) -> dict:
-        """Name what is seen."""
+        """Return the observation under its name."""
         return {self.name: observation}
 
 
@@ -123,14 +123,18 @@ def whole_number(name: str, value: object, count: int | None = None) -> int:
     Raises
     ------
     ValueError
-        If it is not one whole number, below 0, or not below `count`.
+        If it is not a whole number from 0 to `count` - 1.
 
     >>> whole_number("action", torch.tensor(3), 4)
     3
     """
     try:
         number = operator.index(value.item() if hasattr(value, "item") else value)
-    except (TypeError, ValueError, RuntimeError):  # of many values, or no whole number
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ):  # not one whole number
         number = -1
     if number < 0 or (count is not None and number >= count):
         wanted = "on" if count is None else f"to {count - 1}"

@@ -1,4 +1,4 @@
-"""Gato: a GPT that reads text, numbers and patches, and learns text and actions.
+"""Gato: a GPT on text, numbers and image patches, trained on text and actions.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -19,14 +19,14 @@ from torch.nn import functional
 from genai_lib.checks import check_positive, describe
 from genai_lib.components.attention import PositionalEncoding
 from genai_lib.genres.decoder_only import GPT, GPTConfig
-from genai_lib.genres.gato.sequences import PATCH, PLACES, TokenBatch, is_padding
+from genai_lib.genres.gato.sequences import INTERVALS, PATCH, TokenBatch, is_padding
 
 
 class PatchEmbedding(nn.Module):
-    """Turn normalised patches into vectors that know their place in the picture.
+    """Embed normalised patches and add embeddings of their row and column.
 
-    The paper has a convolutional residual block here; on patches of 4 by 4 pixels two
-    linear maps and a residual do.
+    The paper has a convolutional residual block here. For patches of 4 by 4 pixels
+    this class has two linear layers with a residual connection.
 
     Parameters
     ----------
@@ -40,44 +40,47 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         self.to_width = nn.Linear(pixels, width)
         self.to_change = nn.Linear(width, width)
-        self.rows = nn.Embedding(PLACES, width)
-        self.columns = nn.Embedding(PLACES, width)
+        self.rows = nn.Embedding(INTERVALS, width)
+        self.columns = nn.Embedding(INTERVALS, width)
         for table in (self.rows, self.columns):
             nn.init.normal_(table.weight, std=init_std)
 
     def forward(
-        self, pixels: Tensor, places: Tensor, generator: torch.Generator | None = None
+        self,
+        pixels: Tensor,
+        intervals: Tensor,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Map pixels (..., P) and places (..., 2, 2) to (..., D).
+        """Return the embedding (..., D) of pixels (..., P) and intervals (..., 2, 2).
 
-        In training the place is drawn within the interval that the patch covers, else
-        it is the middle [1, appendix C].
+        The position of a patch is drawn from its interval in training; otherwise it
+        is the middle of the interval [1, appendix C].
         """
-        first, last = places.unbind(dim=-2)  # (..., 2): row and column
+        first, last = intervals.unbind(dim=-2)  # (..., 2): row and column
         if self.training:
-            share = torch.rand(first.shape, generator=generator).to(pixels.device)
-            place = first + (share * (last - first + 1)).long()
+            fraction = torch.rand(first.shape, generator=generator).to(pixels.device)
+            position = first + (fraction * (last - first + 1)).long()
         else:
-            place = (first + last) // 2
+            position = (first + last) // 2
         x = self.to_width(pixels)
         x = x + self.to_change(functional.gelu(x))
-        return x + self.rows(place[..., 0]) + self.columns(place[..., 1])
+        return x + self.rows(position[..., 0]) + self.columns(position[..., 1])
 
 
 class Gato(nn.Module):
-    """One network for text, pictures and actions [1].
+    """One transformer decoder for text, images, numbers and actions [1].
 
     Parameters
     ----------
     config : GPTConfig
-        Of the backbone; its vocabulary is that of all tokens.
+        Of the backbone; its vocabulary holds all tokens.
     pixels : int
-        P, how many numbers a patch has.
+        P, the number of values in a patch.
     local : int, default=32
-        How many local positions are known: what can be seen in one time step, and the
-        separator, have at most two fewer.
+        The number of local positions. Two are taken by plain text and by actions; the
+        others are for the observations of a time step and its separator.
     positional_encoding : PositionalEncoding, default=None
-        How the backbone knows the order of the tokens; None are learned positions.
+        Of the backbone; None means learned absolute positions.
     """
 
     def __init__(
@@ -92,26 +95,26 @@ class Gato(nn.Module):
         self.config, self.pixels = config, pixels
         self.backbone = GPT(config, positional_encoding=positional_encoding)
         self.patches = PatchEmbedding(pixels, config.width, config.init_std)
-        # Row 0 is for plain text, which has no time steps, and stays zero.
+        # Row 0 stays zero: plain text has no time steps.
         self.local = nn.Embedding(local, config.width, padding_idx=0)
         nn.init.normal_(self.local.weight[1:], std=config.init_std)
 
     def forward(
         self, sequences: TokenBatch, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Score every token as the next one: (B, T, V).
+        """Return the logits (B, T, V) of the token after each position.
 
         Parameters
         ----------
         sequences : TokenBatch
             A batch.
         generator : torch.Generator, default=None
-            Draws the places of patches, in training.
+            Draws the positions of patches, in training.
         """
         return self.backbone(embeddings=self.embed(sequences, generator))
 
-    def after(self, sequences: TokenBatch) -> Tensor:
-        """Score what comes after the last token of each sequence, before any padding.
+    def next_logits(self, sequences: TokenBatch) -> Tensor:
+        """Return the logits of the token after each sequence, padding ignored.
 
         Returns
         -------
@@ -126,15 +129,16 @@ class Gato(nn.Module):
     def embed(
         self, sequences: TokenBatch, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Return what the backbone reads: (B, T, D)."""
+        """Return the input vectors of the backbone (B, T, D)."""
         self._check(sequences)
         is_patch = sequences.ids == PATCH
         x = self.backbone.embedding(sequences.ids.clamp(min=0))  # (B, T, D)
         if is_patch.any():
-            pixels, places = sequences.pixels[is_patch], sequences.places[is_patch]
+            pixels = sequences.pixels[is_patch]
+            intervals = sequences.intervals[is_patch]
             x = x.masked_fill(is_patch[..., None], 0.0)
             x = x.masked_scatter(
-                is_patch[..., None], self.patches(pixels, places, generator)
+                is_patch[..., None], self.patches(pixels, intervals, generator)
             )
         return x + self.local(sequences.local)
 
@@ -150,8 +154,8 @@ class Gato(nn.Module):
         padding = is_padding(sequences)
         if (padding[:, :-1] & ~padding[:, 1:]).any():
             raise ValueError(
-                "sequences: padding stands before tokens; it must end a row, so what "
-                "is joined must be equally long"
+                "sequences: padding stands before tokens; it must end a row, so "
+                "sequences that are joined must be equally long"
             )
         known = self.local.num_embeddings
         if sequences.local.numel() and sequences.local.max() >= known:
@@ -170,39 +174,38 @@ class Gato(nn.Module):
 def masked_loss(
     model: Gato, sequences: TokenBatch, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Average -ln p(token) over text and actions alone [1, eq. 2]; in nats.
+    """Return the mean -ln p over the tokens of text and actions [1, eq. 2], in nats.
 
-    Every token counts alike, so a source with more of them weighs more.
+    Every token has the same weight, so a source with more tokens counts more.
 
     Parameters
     ----------
     model : Gato
     sequences : TokenBatch
-        A batch, of one source or of several.
+        A batch, of one source or several.
     generator : torch.Generator, default=None
-        Draws the places of patches, in training.
+        Draws the positions of patches, in training.
 
     Raises
     ------
     ValueError
-        If there is nothing to learn.
+        If the batch has no text and no action.
     """
-    learned = sequences.learned[:, 1:]  # nothing comes before the first token
-    if not learned.any():
+    mask = sequences.loss_mask[:, 1:]  # the first token has no context
+    if not mask.any():
         raise ValueError("no text and no action is to be predicted")
     x = model.backbone.hidden_states(embeddings=model.embed(sequences, generator))
-    scores = model.backbone.to_logits(x[:, :-1][learned])  # (learned tokens, V)
-    return functional.cross_entropy(scores, sequences.ids[:, 1:][learned])
+    logits = model.backbone.to_logits(x[:, :-1][mask])  # (predicted tokens, V)
+    return functional.cross_entropy(logits, sequences.ids[:, 1:][mask])
 
 
 def likeliest(logits: Tensor, options: int) -> Tensor:
-    """Choose the token with the largest logit (B, V) among the first `options`: (B,).
+    """Return the most probable of the first `options` tokens (B,), by logits (B, V).
 
     Raises
     ------
     ValueError
-        If a logit is NaN or +∞, or all of the options have -∞: then nothing can be
-        chosen.
+        If a logit is NaN or +∞, or all options have -∞.
     """
     best = logits[:, :options].amax(dim=-1)
     # NaN is larger than every number to `amax`.

@@ -1,10 +1,10 @@
-"""Act in environments: the loop, what it leaves behind, and the network as an agent.
+"""Rollouts in environments, and Gato as a policy.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato/test_environments.py
 
 Letters used in this file
-    N  environments that are acted in at once    T  tokens
+    N  environments at once    T  tokens
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,12 +29,12 @@ from genai_lib.genres.gato.specification import Discrete, Task, Vocabulary
 
 @dataclass
 class Rollout:
-    """One episode as it was played.
+    """The record of one episode: observations, actions and rewards.
 
     Attributes
     ----------
     observations : list of dict
-        What was seen before each action.
+        One before each action.
     actions : list of int
     rewards : list of float
     """
@@ -49,13 +49,13 @@ class Rollout:
         return sum(self.rewards)
 
     def episode(self, task: Task) -> Episode:
-        """Write down what was seen and done."""
+        """Return observations and actions as an `Episode` of a task."""
         (action,) = task.actions
         return Episode(gather(self.observations), {action: torch.tensor(self.actions)})
 
 
 def gather(observations: Sequence[Mapping]) -> dict[str, Tensor]:
-    """Put observations under one another; a single number gets a name of its own."""
+    """Stack observations of equal names into tensors, the first dimension for them."""
     if not len(observations):
         raise ValueError("observations: at least one is needed")
     return {
@@ -67,18 +67,18 @@ def gather(observations: Sequence[Mapping]) -> dict[str, Tensor]:
 def rollout(
     environments: Sequence, seeds: Sequence[int], choose: Callable
 ) -> list[Rollout]:
-    """Play one episode in each environment, all of them side by side.
+    """Run one episode in each environment, all of them in parallel.
 
     Parameters
     ----------
     environments : sequence of N gymnasium.Env
-        All different. What is seen is a dict; an environment that shows one array needs
-        `NamedObservation`.
+        All different objects. Observations are dicts; an environment with array
+        observations needs `NamedObservation`.
     seeds : sequence of N int
         One for each environment.
     choose : function of (observations, rows)
-        Returns an action for each view; `rows` says which of the previous call's
-        environments still play, and is None at first.
+        The policy: it returns an action for each observation. `rows` are the indices
+        of the previous call's environments that still run; None in the first call.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def rollout(
     Raises
     ------
     ValueError
-        If environments, seeds or actions are not equally many, one environment stands
-        twice, or an action is not a whole number.
+        If there are not as many seeds or actions as environments, an environment
+        stands twice, or an action is not a whole number.
     """
     _check_environments(environments, seeds)
     seeds = [whole_number("seed", seed) for seed in seeds]
@@ -101,14 +101,14 @@ def rollout(
         if len(actions) != len(alive):
             raise ValueError(f"choose gave {len(actions)} actions for {len(alive)}")
         actions, rows = [whole_number("action", action) for action in actions], []
-        for place, (i, action) in enumerate(zip(alive, actions, strict=True)):
+        for row, (i, action) in enumerate(zip(alive, actions, strict=True)):
             rollouts[i].observations.append(observations[i])
             rollouts[i].actions.append(action)
             observations[i], reward, ended, cut, _ = environments[i].step(action)
             rollouts[i].rewards.append(float(reward))
             if not (ended or cut):
-                rows.append(place)
-        alive = [alive[place] for place in rows]
+                rows.append(row)
+        alive = [alive[row] for row in rows]
     return rollouts
 
 
@@ -118,32 +118,32 @@ def _check_environments(environments: Sequence, seeds: Sequence[int]) -> None:
             f"{len(environments)} environments need as many seeds, not {len(seeds)}"
         )
     if len({id(environment) for environment in environments}) < len(environments):
-        raise ValueError("environments: one of them stands twice, each needs its own")
+        raise ValueError("environments: one of them stands twice; all must differ")
 
 
 class Policy:
-    """The network as an agent: it remembers a few steps and takes the likeliest action.
+    """Gato as a policy: the most probable action, given the last few time steps.
 
-    Each `rollout` with it begins anew, in any number of environments.
+    It can be passed to `rollout` repeatedly, with any number of environments.
 
     Parameters
     ----------
     model : Gato
     task : Task
-        With one action, a discrete number.
-    words : Vocabulary
+        Its only action is one discrete number.
+    vocabulary : Vocabulary
     history : int
-        How many time steps it sees at once, the present one among them.
+        The number of time steps in the context, including the present one.
     prompt : TokenBatch, default=None
-        A demonstration that stands before everything, of shape (T,) for all
-        environments or (N, T), one for each.
+        A demonstration in front of the context, of shape (T,) for all environments
+        or (N, T) with one for each.
     """
 
     def __init__(
         self,
         model: Gato,
         task: Task,
-        words: Vocabulary,
+        vocabulary: Vocabulary,
         history: int,
         prompt: TokenBatch | None = None,
     ) -> None:
@@ -151,17 +151,17 @@ class Policy:
         ((_, action),) = task.actions.items()
         if not isinstance(action, Discrete) or action.shape:
             raise ValueError(f"action {action} must be one discrete number")
-        self.model, self.words, self.history = model, words, history
-        self.sight = Task(task.name, task.observations)
+        self.model, self.vocabulary, self.history = model, vocabulary, history
+        self.observation_task = Task(task.name, task.observations)
         self.options = action.options
         self.prompt = prompt
-        self.shown, self.past = [], []  # of the environments that still play
+        self.prompts, self.steps = [], []  # of the environments that still run
 
     @torch.no_grad()
     def __call__(
         self, observations: Sequence[Mapping], rows: Sequence[int] | None
     ) -> Tensor:
-        """Return an action for each view (N,).
+        """Return an action for each observation (N,).
 
         Raises
         ------
@@ -171,20 +171,20 @@ class Policy:
         """
         count = len(observations)
         if rows is None:
-            self.shown, self.past = self._prompts(count), []
+            self.prompts, self.steps = self._prompts(count), []
         else:
-            self.shown = [piece[rows] for piece in self.shown]
-            self.past = [step[rows] for step in self.past]
-        # The environments stand in for the time steps of one long episode.
-        seen = serialize_episode(
-            Episode(gather(observations), {}), self.sight, self.words
+            self.prompts = [piece[rows] for piece in self.prompts]
+            self.steps = [step[rows] for step in self.steps]
+        # Serialise all environments at once, as if they were time steps of one episode.
+        present = serialize_episode(
+            Episode(gather(observations), {}), self.observation_task, self.vocabulary
         )
-        seen = seen.map(lambda x: x.unflatten(0, (count, -1)))
+        present = present.map(lambda x: x.unflatten(0, (count, -1)))
         device = self.model.local.weight.device
-        pieces = join(*self.shown, *self.past, seen, dim=1)
-        logits = self.model.after(pieces.to(device))
+        context = join(*self.prompts, *self.steps, present, dim=1)
+        logits = self.model.next_logits(context.to(device))
         actions = likeliest(logits, self.options).cpu()
-        self._remember(seen, actions)
+        self._append(present, actions)
         return actions
 
     def _prompts(self, count: int) -> list[TokenBatch]:
@@ -198,7 +198,7 @@ class Policy:
             )
         return [self.prompt]
 
-    def _remember(self, seen: TokenBatch, actions: Tensor) -> None:
-        done = action_tokens(plain_tokens(actions[:, None]))
-        self.past.append(join(seen, done, dim=1))
-        self.past = self.past[max(0, len(self.past) - self.history + 1) :]
+    def _append(self, present: TokenBatch, actions: Tensor) -> None:
+        acted = action_tokens(plain_tokens(actions[:, None]))
+        self.steps.append(join(present, acted, dim=1))
+        self.steps = self.steps[max(0, len(self.steps) - self.history + 1) :]

@@ -1,4 +1,4 @@
-"""Sequences for the network: tokens, patches, places, and what is to be learned.
+"""Token sequences for the network, with patches, local positions and a loss mask.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -16,37 +16,38 @@ from torch.nn.utils.rnn import pad_sequence
 
 from genai_lib.checks import describe
 
-PATCH = -1  # stands where a patch has its place
-PLACES = 128  # into so many intervals a side of a picture is cut
-NO_STEP, ACTION, FIRST = 0, 1, 2  # local positions: outside, all actions, observations
+PATCH = -1  # the id at the position of a patch
+INTERVALS = 128  # of each side of an image; patch positions are among them
+# Local positions: of plain text, of all actions, of the first observation token.
+NO_STEP, ACTION, FIRST = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """A sequence for the network, or with a first dimension B several of them.
+    """A sequence for the network, or a batch of them with a first dimension B.
 
     Attributes
     ----------
     ids : int64 Tensor of shape (T,)
-        Tokens, and `PATCH` where a patch has its place.
+        Tokens, and `PATCH` at the position of a patch.
     local : int64 Tensor of shape (T,)
-        Place within the time step: 0 outside of one, 1 for every action, from 2 on
-        what is seen and the separator.
-    learned : bool Tensor of shape (T,)
-        True for text and actions, which alone are to be predicted.
+        Position within the time step: 0 for plain text, 1 for every action token, from
+        2 on the observation tokens and the separator.
+    loss_mask : bool Tensor of shape (T,)
+        True for text and actions, the tokens that count in the loss.
     pixels : float32 Tensor of shape (T, P)
         Normalised patches; zeros elsewhere.
-    places : int64 Tensor of shape (T, 2, 2)
-        First and last interval, of 128, that a patch covers below and beside others.
+    intervals : int64 Tensor of shape (T, 2, 2)
+        First and last of 128 intervals that a patch covers, of rows and columns.
 
-    Padding is outside of a time step and not learned; see `is_padding`.
+    Padding has local position 0 and is not in the loss mask; see `is_padding`.
     """
 
     ids: Tensor
     local: Tensor
-    learned: Tensor
+    loss_mask: Tensor
     pixels: Tensor
-    places: Tensor
+    intervals: Tensor
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,18 +56,18 @@ class TokenBatch:
         return self.map(lambda x: x[index])
 
     def map(self, change) -> "TokenBatch":
-        """Change each Tensor."""
+        """Apply a function to each tensor."""
         return TokenBatch(*(change(getattr(self, f.name)) for f in fields(self)))
 
     def to(self, device: torch.device) -> "TokenBatch":
-        """Move to a device."""
+        """Return a copy on a device."""
         return self.map(lambda x: x.to(device))
 
 
 def join(*pieces: TokenBatch, dim: int = 0) -> TokenBatch:
-    """Put sequences one after the other; with dim=1 those of a batch.
+    """Concatenate sequences; with dim=1 those of batches, row by row.
 
-    Where only some have patches, the pixels of the others become zeros.
+    Where only some have patches, the others get pixels that are zeros.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def join(*pieces: TokenBatch, dim: int = 0) -> TokenBatch:
 
 
 def stack(sequences: Sequence[TokenBatch]) -> TokenBatch:
-    """Make a batch of any sequences (T,); shorter ones end in padding, all zeros.
+    """Make a batch of sequences (T,); shorter ones are padded with zeros at the end.
 
     Raises
     ------
@@ -99,30 +100,30 @@ def stack(sequences: Sequence[TokenBatch]) -> TokenBatch:
 
 
 def is_padding(sequences: TokenBatch) -> Tensor:
-    """Tell the padding of `stack` from tokens; bool of the shape of `ids`."""
-    return (sequences.local == NO_STEP) & ~sequences.learned
+    """Return where the padding of `stack` is; bool of the shape of `ids`."""
+    return (sequences.local == NO_STEP) & ~sequences.loss_mask
 
 
 def plain_tokens(ids: Tensor) -> TokenBatch:
-    """Make sequences of plain text from its tokens, of shape (T,) or (B, T)."""
+    """Return ids of shape (T,) or (B, T) as sequences of plain text."""
     shape = ids.shape
     return TokenBatch(
         ids=ids,
         local=torch.full(shape, NO_STEP),
-        learned=torch.ones(shape, dtype=torch.bool),
+        loss_mask=torch.ones(shape, dtype=torch.bool),
         pixels=torch.zeros(*shape, 0),
-        places=torch.zeros(*shape, 2, 2, dtype=torch.long),
+        intervals=torch.zeros(*shape, 2, 2, dtype=torch.long),
     )
 
 
 def action_tokens(tokens: TokenBatch) -> TokenBatch:
-    """Mark tokens as an action: one local position for all, and to be predicted."""
+    """Return tokens as actions: with their local position, and in the loss mask."""
     local = torch.full_like(tokens.local, ACTION)
-    return replace(tokens, local=local, learned=local == ACTION)
+    return replace(tokens, local=local, loss_mask=local == ACTION)
 
 
 def _widened(pieces: Sequence[TokenBatch]) -> list[TokenBatch]:
-    """Give those without patches pixels of the others' size: zeros."""
+    """Give sequences without patches zeros for pixels, as many as the others have."""
     if not pieces:
         raise ValueError("sequences: at least one is needed")
     sizes = {piece.pixels.shape[-1] for piece in pieces} - {0}

@@ -1,4 +1,4 @@
-"""An episode as one sequence: what is seen, a separator, what is done, step by step.
+"""Serialise an episode: observations, a separator and actions, step by step.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -23,24 +23,24 @@ from genai_lib.checks import check_positive, describe
 from genai_lib.components.tokens import patchify
 from genai_lib.genres.gato.sequences import (
     FIRST,
+    INTERVALS,
     PATCH,
-    PLACES,
     TokenBatch,
     action_tokens,
     join,
     plain_tokens,
 )
-from genai_lib.genres.gato.specification import Part, Picture, Task, Text, Vocabulary
+from genai_lib.genres.gato.specification import Image, Part, Task, Text, Vocabulary
 
 
 @dataclass(frozen=True)
 class Episode:
-    """What was seen and done in S time steps.
+    """The observations and actions of S time steps.
 
     Attributes
     ----------
     observations, actions : dict from name to Tensor of shape (S, ...) or S texts
-        Of pictures the values are from 0 to 1.
+        Values of images are from 0 to 1.
     """
 
     observations: Mapping[str, Tensor | Sequence[str]]
@@ -48,30 +48,30 @@ class Episode:
 
 
 def serialize_text(
-    text: str, words: Vocabulary, context: int | None = None
+    text: str, vocabulary: Vocabulary, context: int | None = None
 ) -> TokenBatch:
-    """Write plain text: it has no time steps, and all of it is to be predicted."""
+    """Return plain text as a sequence: no time steps, all tokens in the loss mask."""
     if not isinstance(text, str):
         raise ValueError(f"text={describe(text)} must be a text")
-    return _checked(plain_tokens(words.characters.encode(text)), context)
+    return _checked(plain_tokens(vocabulary.characters.encode(text)), context)
 
 
 def serialize_episode(
-    episode: Episode, task: Task, words: Vocabulary, context: int | None = None
+    episode: Episode, task: Task, vocabulary: Vocabulary, context: int | None = None
 ) -> TokenBatch:
-    """Write an episode as one sequence [1, section 2.2].
+    """Return an episode as one sequence [1, section 2.2].
 
-    A time step is what is seen (text, pictures, tensors, each sorted by name and
-    written row by row), the separator, and what is done, sorted by name.
+    A time step consists of the observations (text, images, tensors, each kind sorted
+    by name and flattened row by row), the separator, and the actions sorted by name.
 
     Parameters
     ----------
     episode : Episode
     task : Task
-        What each part has to be.
-    words : Vocabulary
+        The specification of each part.
+    vocabulary : Vocabulary
     context : int, default=None
-        The most tokens that are allowed.
+        The maximal number of tokens.
 
     Returns
     -------
@@ -80,81 +80,89 @@ def serialize_episode(
     Raises
     ------
     ValueError
-        If a part is missing or unknown, is no tensor or list, has a wrong size or a
+        If a part is missing or unknown, is not a tensor or list, has a wrong size or a
         value outside its specification, the parts have different numbers of steps, or
         the sequence is longer than `context`.
     """
     if not isinstance(episode, Episode):
         raise ValueError(f"episode={describe(episode)} must be an Episode")
     steps = _steps(episode, task)
-    whole = [*task.observations.values(), *task.actions.values()]
-    if any(isinstance(part, Text) for part in whole) and steps > 1:
-        # Texts differ in length, so the steps are written one by one.
-        pieces = [serialize_steps(_one(episode, s), task, words) for s in range(steps)]
+    parts = [*task.observations.values(), *task.actions.values()]
+    if any(isinstance(part, Text) for part in parts) and steps > 1:
+        # Texts differ in length, so the steps are serialised one by one.
+        pieces = [
+            serialize_steps(_one(episode, s), task, vocabulary) for s in range(steps)
+        ]
         return _checked(join(*pieces), context)
-    return _checked(serialize_steps(episode, task, words), context)
+    return _checked(serialize_steps(episode, task, vocabulary), context)
 
 
-def serialize_steps(episode: Episode, task: Task, words: Vocabulary) -> TokenBatch:
-    """Write time steps that have equally many tokens, all at once."""
-    seen = [_written(n, p, episode.observations[n], words) for n, p in task.seen()]
-    done = [_written(n, p, episode.actions[n], words) for n, p in task.done()]
-    steps = len((seen + done)[0].ids)
-    bar = plain_tokens(torch.full((steps, 1), words.separator))
-    view = join(*seen, replace(bar, learned=bar.ids < 0), dim=1)
-    places = torch.arange(view.ids.shape[1]) + FIRST
-    view = replace(view, local=places.expand_as(view.ids))
-    acts = [action_tokens(part) for part in done]
-    return join(view, *acts, dim=1).map(lambda x: x.flatten(0, 1))
+def serialize_steps(episode: Episode, task: Task, vocabulary: Vocabulary) -> TokenBatch:
+    """Serialise time steps of equally many tokens, all at once."""
+    observed = [
+        _tokens(n, p, episode.observations[n], vocabulary)
+        for n, p in task.ordered_observations()
+    ]
+    acted = [
+        _tokens(n, p, episode.actions[n], vocabulary) for n, p in task.ordered_actions()
+    ]
+    steps = len((observed + acted)[0].ids)
+    separator = plain_tokens(torch.full((steps, 1), vocabulary.separator))
+    separator = replace(separator, loss_mask=separator.ids < 0)  # all False
+    front = join(*observed, separator, dim=1)
+    local = torch.arange(front.ids.shape[1]) + FIRST
+    front = replace(front, local=local.expand_as(front.ids))
+    actions = [action_tokens(part) for part in acted]
+    return join(front, *actions, dim=1).map(lambda x: x.flatten(0, 1))
 
 
 def _one(episode: Episode, step: int) -> Episode:
-    """Cut out one time step."""
+    """Return one time step as an episode."""
     parts = (episode.observations, episode.actions)
     return Episode(*({n: v[step : step + 1] for n, v in p.items()} for p in parts))
 
 
-def normalise_patches(pictures: Tensor, patch: int) -> Tensor:
-    """Cut pictures (S, C, H, W) into patches (S, n, P), pixels in -1 to 1 over √patch.
+def normalise_patches(images: Tensor, patch: int) -> Tensor:
+    """Cut images (S, C, H, W) into patches (S, n, P), scaled to ±1 / √patch.
 
-    The paper's patches have 16 rows and columns: its pixels are divided by 4.
+    The patches of the paper have 16 rows and columns, so its pixels are divided by 4.
 
     >>> normalise_patches(torch.ones(1, 1, 4, 4), 4)[0, 0, 0].item()
     0.5
     """
-    return (2 * patchify(pictures, patch) - 1) / math.sqrt(patch)
+    return (2 * patchify(images, patch) - 1) / math.sqrt(patch)
 
 
-def _written(name: str, part: Part, values, words: Vocabulary) -> TokenBatch:
-    """Write one part of all time steps, as a batch of S sequences."""
-    if isinstance(part, Picture):
+def _tokens(name: str, part: Part, values, vocabulary: Vocabulary) -> TokenBatch:
+    """Return one part of all time steps as a batch of S sequences."""
+    if isinstance(part, Image):
         patches = normalise_patches(part.check(name, values), part.patch).float()
         return _patches(patches, *part.grid)
-    tokens = plain_tokens(part.tokens(name, values, words))
+    tokens = plain_tokens(part.tokens(name, values, vocabulary))
     if isinstance(part, Text):
         return tokens
-    return replace(tokens, learned=torch.zeros_like(tokens.learned))
+    return replace(tokens, loss_mask=torch.zeros_like(tokens.loss_mask))
 
 
 def _patches(pixels: Tensor, rows: int, columns: int) -> TokenBatch:
-    """Make sequences of the patches of pictures, of shape (S, n, P)."""
+    """Return the patches of images (S, n, P) as a batch of S sequences."""
     row = torch.arange(rows).repeat_interleave(columns)
     column = torch.arange(columns).repeat(rows)
     sides = ((row, rows), (column, columns))
-    first = torch.stack([place * PLACES // n for place, n in sides], dim=-1)
-    last = torch.stack([(place + 1) * PLACES // n - 1 for place, n in sides], dim=-1)
-    blank = plain_tokens(torch.full(pixels.shape[:-1], PATCH))
-    places = torch.stack([first, last], dim=-2)  # (n, first and last, row and column)
+    first = torch.stack([i * INTERVALS // n for i, n in sides], dim=-1)
+    last = torch.stack([(i + 1) * INTERVALS // n - 1 for i, n in sides], dim=-1)
+    empty = plain_tokens(torch.full(pixels.shape[:-1], PATCH))
+    intervals = torch.stack([first, last], dim=-2)  # (n, first/last, row/column)
     return replace(
-        blank,
-        learned=torch.zeros_like(blank.learned),
+        empty,
+        loss_mask=torch.zeros_like(empty.loss_mask),
         pixels=pixels,
-        places=places.expand_as(blank.places),
+        intervals=intervals.expand_as(empty.intervals),
     )
 
 
 def _steps(episode: Episode, task: Task) -> int:
-    """Count the time steps and compare the parts with those of the task."""
+    """Return the number of time steps; check that the parts are those of the task."""
     lengths = {}
     for kind in ("observations", "actions"):
         given, wanted = getattr(episode, kind), getattr(task, kind)
@@ -173,7 +181,7 @@ def _steps(episode: Episode, task: Task) -> int:
 
 
 def _length(name: str, values: object) -> int:
-    """Count the time steps of one part."""
+    """Return the number of time steps of one part."""
     if isinstance(values, Tensor | np.ndarray):
         shaped = values.ndim > 0
     else:

@@ -1,4 +1,4 @@
-"""What a task shows and what it lets one do: each part by its kind and its size.
+"""Specifications of tasks: the kind and the size of each observation and action.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -6,8 +6,8 @@ Tests    tests/genres/gato
 Letters used in this file
     S  time steps of an episode    n  tokens of one part in one time step
 
-A part decides by its kind, never by the values that happen to come, how it is written
-as tokens. Otherwise nobody could read the tokens back.
+The kind of a part determines how it becomes tokens, never its values. Otherwise the
+tokens could not be decoded.
 
 References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, section 2.1
@@ -32,9 +32,9 @@ from genai_lib.genres.gato.tokens import (
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """All tokens: text from 0, then the bins of numbers, then the separator.
+    """All tokens: text from 0 on, then the bins of numbers, then the separator.
 
-    Discrete values are written as they are, and so share their tokens with the text,
+    A discrete value is its own token, so discrete values share tokens with the text,
     as in the paper.
     """
 
@@ -42,17 +42,17 @@ class Vocabulary:
 
     @property
     def text_size(self) -> int:
-        """V, how many tokens text has."""
+        """V, the number of text tokens."""
         return len(self.characters)
 
     @property
     def separator(self) -> int:
-        """The token between what is seen and what is done."""
+        """The token between observations and actions."""
         return self.text_size + BINS
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """The number of all tokens."""
         return self.text_size + BINS + 1
 
 
@@ -62,20 +62,20 @@ class Text:
 
     order = 0  # texts come first in a time step
 
-    def tokens(self, name: str, values: list[str], words: Vocabulary) -> Tensor:
-        """Write the text of one time step: (1, n)."""
+    def tokens(self, name: str, values: list[str], vocabulary: Vocabulary) -> Tensor:
+        """Return the tokens of the text of one time step (1, n)."""
         (value,) = values
         if not isinstance(value, str):
             raise ValueError(f"{name}={describe(value)} must be a text")
         try:
-            return words.characters.encode(value)[None]
+            return vocabulary.characters.encode(value)[None]
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture with values from 0 to 1, cut into square patches.
+class Image:
+    """An image with values from 0 to 1, cut into square patches.
 
     Attributes
     ----------
@@ -99,17 +99,17 @@ class Picture:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """How many patches there are below and beside one another."""
+        """The numbers of rows and columns of patches."""
         return self.shape[1] // self.patch, self.shape[2] // self.patch
 
     def check(self, name: str, values: Tensor) -> Tensor:
-        """Return values (S, C, H, W), or say what is wrong with them."""
+        """Return values (S, C, H, W); ValueError if they do not fit."""
         return _within(name, _shaped(name, values, self.shape), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Discrete:
-    """Whole numbers from 0 to `options` - 1, as many as `shape` has places."""
+    """Whole numbers from 0 to `options` - 1, in an array of this shape."""
 
     options: int
     shape: tuple[int, ...] = ()
@@ -120,12 +120,13 @@ class Discrete:
         if self.options > BINS:
             raise ValueError(f"options={self.options} are more than {BINS}")
 
-    def tokens(self, name: str, values: Tensor, words: Vocabulary) -> Tensor:
-        """Write the numbers as they are, row by row: (S, n)."""
-        if self.options > words.text_size:
+    def tokens(self, name: str, values: Tensor, vocabulary: Vocabulary) -> Tensor:
+        """Return the numbers themselves as tokens, row by row (S, n)."""
+        if self.options > vocabulary.text_size:
             raise ValueError(
-                f"{name}: options={self.options} are more than the {words.text_size} "
-                "tokens of text, so they would be taken for numbers"
+                f"{name}: options={self.options} are more than the "
+                f"{vocabulary.text_size} tokens of text, so they would collide with "
+                "the bins of numbers"
             )
         values = _shaped(name, values, self.shape)
         if values.is_floating_point():
@@ -136,7 +137,7 @@ class Discrete:
 
 @dataclass(frozen=True)
 class Continuous:
-    """Numbers from `low` to `high`, at most 256 in size, squeezed by the μ-law."""
+    """Real numbers from `low` to `high`, within -256 to 256, compressed by a μ-law."""
 
     shape: tuple[int, ...] = ()
     low: float = -LARGEST
@@ -155,9 +156,9 @@ class Continuous:
         """The largest number that has a bin."""
         return LARGEST
 
-    def tokens(self, name: str, values: Tensor, words: Vocabulary) -> Tensor:
-        """Write the bins of the numbers, row by row: (S, n)."""
-        return continuous_to_tokens(self._checked(name, values), words.text_size)
+    def tokens(self, name: str, values: Tensor, vocabulary: Vocabulary) -> Tensor:
+        """Return the tokens of the numbers, row by row (S, n)."""
+        return continuous_to_tokens(self._checked(name, values), vocabulary.text_size)
 
     def _checked(self, name: str, values: Tensor) -> Tensor:
         values = _shaped(name, values, self.shape)
@@ -169,7 +170,7 @@ class Continuous:
 
 @dataclass(frozen=True)
 class Bounded(Continuous):
-    """Numbers from `low` to `high` within -1 to 1, cut into bins as they are."""
+    """Real numbers from `low` to `high`, within -1 to 1, without compression."""
 
     low: float = -1
     high: float = 1
@@ -179,39 +180,39 @@ class Bounded(Continuous):
         """The largest number that has a bin."""
         return 1
 
-    def tokens(self, name: str, values: Tensor, words: Vocabulary) -> Tensor:
-        """Write the bins of the numbers, row by row: (S, n)."""
-        return bounded_to_tokens(self._checked(name, values), words.text_size)
+    def tokens(self, name: str, values: Tensor, vocabulary: Vocabulary) -> Tensor:
+        """Return the tokens of the numbers, row by row (S, n)."""
+        return bounded_to_tokens(self._checked(name, values), vocabulary.text_size)
 
 
-Part = Text | Picture | Discrete | Continuous
+Part = Text | Image | Discrete | Continuous
 
 
 @dataclass(frozen=True)
 class Task:
-    """What an agent sees in each time step and what it does.
+    """The specification of the observations and actions in a time step.
 
     Attributes
     ----------
     name : str
-    observations, actions : dict from name to Text, Picture, Discrete or Continuous
+    observations, actions : dict from name to Text, Image, Discrete or Continuous
     """
 
     name: str
     observations: Mapping[str, Part] = field(default_factory=dict)
     actions: Mapping[str, Part] = field(default_factory=dict)
 
-    def seen(self) -> list[tuple[str, Part]]:
-        """List the observations in the order of [1]: text, pictures, tensors; by name.
+    def ordered_observations(self) -> list[tuple[str, Part]]:
+        """Return the observations in the order of [1]: text, images, tensors; by name.
 
         >>> parts = {"b": Discrete(2), "a": Discrete(2), "z": Text()}
-        >>> [name for name, _ in Task("t", parts).seen()]
+        >>> [name for name, _ in Task("t", parts).ordered_observations()]
         ['z', 'a', 'b']
         """
         return sorted(self.observations.items(), key=lambda i: (i[1].order, i[0]))
 
-    def done(self) -> list[tuple[str, Part]]:
-        """List the actions by name."""
+    def ordered_actions(self) -> list[tuple[str, Part]]:
+        """Return the actions sorted by name."""
         return sorted(self.actions.items())
 
 

@@ -1,9 +1,9 @@
-"""Five networks of the chapter on Gato, each of which has learned one thing alone.
+"""Five specialists of the chapter on Gato: networks trained on one source each.
 
 `make stored TOPIC=gato` trains them again, in about a minute on one core. Each has the
-size of the chapter's joint network and as many batches of its one source as that had.
-Weights are kept as whole numbers from -127 to 127 and one factor for each row, so that
-all five fit into one megabyte.
+size of the chapter's joint network and is trained on as many batches of its source.
+Weights are stored as int8 with one scale for each row, so that all five fit into one
+megabyte.
 
 Tests    tests/genres/gato
 """
@@ -19,13 +19,13 @@ from genai_lib.data.documentation import load_documentation
 from genai_lib.files import read_safetensors, write_safetensors
 from genai_lib.genres.gato import Gato
 from genai_lib.genres.gato.training import (
-    SHARE,
+    SEQUENCES_PER_BATCH,
     batches,
     demonstrations,
-    documentation_words,
-    learn,
+    documentation_vocabulary,
     new_network,
     streams,
+    train,
 )
 
 PATH = Path(__file__).with_name("stored") / "alone.safetensors"
@@ -38,10 +38,12 @@ PROVENANCE = {
 }
 
 
-def load_alone(path: str | Path = PATH) -> dict[str, Gato]:
-    """Load the networks, by the name of what each has learned."""
-    stored, words = read_safetensors(path), documentation_words()
-    networks = {name: new_network(words, WIDTH).eval() for name in SHARE}
+def load_specialists(path: str | Path = PATH) -> dict[str, Gato]:
+    """Load the specialists, by the name of their source."""
+    stored, vocabulary = read_safetensors(path), documentation_vocabulary()
+    networks = {
+        name: new_network(vocabulary, WIDTH).eval() for name in SEQUENCES_PER_BATCH
+    }
     for name, network in networks.items():
         for part, weight in _kept(name, network).items():
             whole, factors = (stored[f"{name}.{part}{s}"] for s in ("", ".factors"))
@@ -49,22 +51,22 @@ def load_alone(path: str | Path = PATH) -> dict[str, Gato]:
     return networks
 
 
-def save_alone(networks: Mapping[str, Gato], path: str | Path = PATH) -> None:
-    """Write the networks, with eight bits for each weight."""
+def save_specialists(networks: Mapping[str, Gato], path: str | Path = PATH) -> None:
+    """Write the specialists to a file, with eight bits for each weight."""
     stored = {}
     for name, network in networks.items():
         for part, weight in _kept(name, network).items():
-            whole, factors = to_whole_numbers(weight.detach())
+            whole, factors = quantise_rows(weight.detach())
             stored |= {f"{name}.{part}": whole, f"{name}.{part}.factors": factors}
     write_safetensors(path, stored, PROVENANCE)
 
 
-def to_whole_numbers(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Round each row to multiples of a factor of its own: at most half of it is lost.
+def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Quantise each row of a weight matrix to int8 with its own scale.
 
     Returns
     -------
-    int8 Tensor of the same shape, and float16 Tensor with 1 as its last size
+    int8 Tensor of the same shape, and the scales: float16, with last size 1
     """
     factors = weight.abs().amax(dim=-1, keepdim=True) / LARGEST
     factors = factors.clamp(min=1e-4).half()
@@ -72,22 +74,22 @@ def to_whole_numbers(weight: Tensor) -> tuple[Tensor, Tensor]:
     return whole.to(torch.int8), factors
 
 
-def train_alone(steps: int = STEPS) -> dict[str, Gato]:
-    """Train each on its source, with the demonstrations of seed 0."""
-    generator, words = torch.Generator().manual_seed(0), documentation_words()
-    text = words.characters.encode(load_documentation().train)
-    sources = streams(demonstrations(words, generator), text, generator)
+def train_specialists(steps: int = STEPS) -> dict[str, Gato]:
+    """Train each specialist on its source, with the demonstrations of seed 0."""
+    generator, vocabulary = torch.Generator().manual_seed(0), documentation_vocabulary()
+    text = vocabulary.characters.encode(load_documentation().train)
+    sources = streams(demonstrations(vocabulary, generator), text, generator)
     networks = {}
-    for name in SHARE:
+    for name in SEQUENCES_PER_BATCH:
         torch.manual_seed(0)
-        networks[name] = new_network(words, WIDTH).to(runtime.device())
-        learn(networks[name], batches(sources, [name]), steps, generator)
+        networks[name] = new_network(vocabulary, WIDTH).to(runtime.device())
+        train(networks[name], batches(sources, [name]), steps, generator)
         networks[name].cpu()
     return networks
 
 
 def _kept(name: str, network: Gato) -> dict[str, Tensor]:
-    """Return the weights that learn: those for patches do where there are pictures."""
+    """Return the trained weights; patch weights are trained only on captions."""
     return {
         part: weight
         for part, weight in network.named_parameters()
@@ -95,10 +97,10 @@ def _kept(name: str, network: Gato) -> dict[str, Tensor]:
     }
 
 
-def make_alone(folder: Path) -> None:
-    """Train the five networks and write them into a folder."""
+def make_specialists(folder: Path) -> None:
+    """Train the five specialists and write them into a folder."""
     runtime.threads()
-    save_alone(train_alone(), folder / PATH.name)
+    save_specialists(train_specialists(), folder / PATH.name)
 
 
-MAKERS = {make_alone: ("alone.safetensors",)}
+MAKERS = {make_specialists: ("alone.safetensors",)}

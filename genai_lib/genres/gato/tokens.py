@@ -1,4 +1,4 @@
-"""Numbers as tokens: squeezed by a μ-law, cut into 1,024 bins, put after the text.
+"""Numbers as tokens: compressed by a μ-law, cut into 1,024 bins, after the text.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato
@@ -6,8 +6,8 @@ Tests    tests/genres/gato
 Letters used in this file
     V  tokens of text, 32,000 in the paper    ...  any dimensions
 
-What this file leaves out: the paper clips what the law sends beyond 1. Here that is an
-error, because a clipped number does not come back.
+Unlike the paper, which clips compressed values beyond ±1, this file raises an error,
+because a clipped number cannot be decoded.
 
 References
     [1] Reed et al., "A Generalist Agent", 2022, arXiv:2205.06175, section 2.1
@@ -23,32 +23,32 @@ BINS = 1024
 TEXT_SIZE = 32_000
 
 
-def squeeze(values: Tensor) -> Tensor:
-    """Map -256 to 256 onto -1 to 1: F(x) = sign(x) ln(μ|x| + 1) / ln(μM + 1) [1].
+def mu_law_compress(values: Tensor) -> Tensor:
+    """Compress -256 to 256 to -1 to 1: F(x) = sign(x) ln(μ|x| + 1) / ln(μM + 1) [1].
 
-    Small numbers keep most of the room. The result is float64.
+    The slope is largest near 0. The result is float64.
 
-    >>> squeeze(Tensor([-256.0, 0.0, 256.0])).tolist()
+    >>> mu_law_compress(Tensor([-256.0, 0.0, 256.0])).tolist()
     [-1.0, 0.0, 1.0]
     """
     values = _in_range("values", values, LARGEST)
     return mu_law(values, MU, LARGEST)
 
 
-def unsqueeze(squeezed: Tensor) -> Tensor:
-    """Invert `squeeze`; float64."""
-    squeezed = _in_range("squeezed", squeezed, 1)
-    return inverse_mu_law(squeezed, MU, LARGEST)
+def mu_law_expand(compressed: Tensor) -> Tensor:
+    """Invert `mu_law_compress`; float64."""
+    compressed = _in_range("compressed", compressed, 1)
+    return inverse_mu_law(compressed, MU, LARGEST)
 
 
 def bounded_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
-    """Number the bin of each value that lies in -1 to 1, from V to V + 1023.
+    """Return the token of each value in -1 to 1: its bin, shifted to V to V + 1023.
 
     Parameters
     ----------
     values : floating-point Tensor of shape (...)
     text_size : int, default=32_000
-        V, by which the bins are shifted.
+        V, the shift of the bins.
 
     Returns
     -------
@@ -67,18 +67,18 @@ def bounded_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
 
 
 def tokens_to_bounded(tokens: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
-    """Return the middle of each bin, float64: at most 1/1024 from what was encoded."""
+    """Return the middle of each bin, float64: at most 1/1024 from the encoded value."""
     return (_bins(tokens, text_size) + 0.5) / BINS * 2 - 1
 
 
 def continuous_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
-    """Squeeze values, then number their bins, from V to V + 1023 [1].
+    """Return the token of each value in -256 to 256, compressed by the μ-law [1].
 
     Parameters
     ----------
     values : floating-point Tensor of shape (...), from -256 to 256
     text_size : int, default=32_000
-        V, by which the bins are shifted.
+        V, the shift of the bins.
 
     Returns
     -------
@@ -92,27 +92,27 @@ def continuous_to_tokens(values: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
     >>> continuous_to_tokens(Tensor([-256.0, -0.01, 0.0, 0.01, 256.0])).tolist()
     [32000, 32477, 32512, 32546, 33023]
     """
-    return bounded_to_tokens(squeeze(values), text_size)
+    return bounded_to_tokens(mu_law_compress(values), text_size)
 
 
 def tokens_to_continuous(tokens: Tensor, text_size: int = TEXT_SIZE) -> Tensor:
-    """Return the number whose squeezed value is the middle of the bin; float64.
+    """Return the number whose compressed value is the middle of the bin; float64.
 
-    It lies in the same bin as the number that was encoded, see `bin_edges`.
+    It lies in the same bin as the encoded number; see `bin_edges`.
 
     Raises
     ------
     ValueError
-        If `tokens` are no integers from V to V + 1023.
+        If `tokens` are not integers from V to V + 1023.
     """
-    return unsqueeze(tokens_to_bounded(tokens, text_size))
+    return mu_law_expand(tokens_to_bounded(tokens, text_size))
 
 
 def bin_edges(tokens: Tensor, text_size: int = TEXT_SIZE) -> tuple[Tensor, Tensor]:
-    """Return the smallest and the largest number of each token's bin; float64."""
+    """Return the lower and the upper edge of each token's bin; float64."""
     bins = _bins(tokens, text_size)
     low, high = bins / BINS * 2 - 1, (bins + 1) / BINS * 2 - 1
-    return unsqueeze(low), unsqueeze(high)
+    return mu_law_expand(low), mu_law_expand(high)
 
 
 def _bins(tokens: Tensor, text_size: int) -> Tensor:

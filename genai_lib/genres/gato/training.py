@@ -1,4 +1,4 @@
-"""What the networks of the chapter learn from, and how: demonstrations, batches, steps.
+"""Training of the chapter's networks: demonstrations, batches, and the loop.
 
 Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato/test_training.py, tests/genres/gato/test_stored.py
@@ -34,31 +34,39 @@ from genai_lib.genres.gato.serialization import Episode, serialize_episode
 from genai_lib.genres.gato.specification import Task, Vocabulary
 from genai_lib.training import History, cosine, fit
 
-LENGTH = 32  # the most tokens of a sequence
-PROMPT = 4  # time steps of a demonstration
-# So many sequences of each source are in a batch.
-SHARE = {"CartPole": 14, "grid": 2, "corridor": 5, "captions": 5, "text": 10}
+LENGTH = 32  # maximal number of tokens in a sequence
+PROMPT = 4  # time steps of a prompt
+# The number of sequences of each source in a batch.
+SEQUENCES_PER_BATCH = {
+    "CartPole": 14,
+    "grid": 2,
+    "corridor": 5,
+    "captions": 5,
+    "text": 10,
+}
 PIXELS, LEARNING_RATE = 16, 4e-3
 
 
-def documentation_words() -> Vocabulary:
-    """Return the tokens of the documentation text, numbers and separator behind."""
+def documentation_vocabulary() -> Vocabulary:
+    """Return the vocabulary: characters of the documentation, numbers, separator."""
     return Vocabulary(CharacterTokenizer.of(load_documentation().characters))
 
 
-def write(
-    episodes: Sequence[Episode], task: Task, words: Vocabulary
+def serialize(
+    episodes: Sequence[Episode], task: Task, vocabulary: Vocabulary
 ) -> list[TokenBatch]:
-    """Write each episode as a sequence."""
-    return [serialize_episode(episode, task, words) for episode in episodes]
+    """Return each episode as a sequence."""
+    return [serialize_episode(episode, task, vocabulary) for episode in episodes]
 
 
-def demonstrations(words: Vocabulary, generator: torch.Generator) -> dict[str, list]:
-    """Let the experts show what they can, and write it down.
+def demonstrations(
+    vocabulary: Vocabulary, generator: torch.Generator
+) -> dict[str, list]:
+    """Return the demonstrations of the experts and the captions, as sequences.
 
     Returns
     -------
-    dict from name of a source to list of TokenBatch; of the corridor there are two
+    dict from name of a source to list of TokenBatch; for the corridor there are two
     lists, the second with swapped wires.
     """
     poles = cart_pole_episodes(80, generator)
@@ -67,46 +75,46 @@ def demonstrations(words: Vocabulary, generator: torch.Generator) -> dict[str, l
     digits = load_digits("train")
     captions = caption_episodes(digits.images, digits.labels)
     return {
-        "CartPole": write(poles, CART_POLE, words),
-        "grid": write(grids, GRID, words),
-        "corridor": [write(half, CORRIDOR, words) for half in corridors],
-        "captions": write(captions, CAPTION, words),
+        "CartPole": serialize(poles, CART_POLE, vocabulary),
+        "grid": serialize(grids, GRID, vocabulary),
+        "corridor": [serialize(half, CORRIDOR, vocabulary) for half in corridors],
+        "captions": serialize(captions, CAPTION, vocabulary),
     }
 
 
 def streams(
-    shown: Mapping[str, list], text: Tensor, generator: torch.Generator
+    taught: Mapping[str, list], text: Tensor, generator: torch.Generator
 ) -> dict[str, Iterator[TokenBatch]]:
-    """Cut sequences without end from what was shown, and from a text.
+    """Return endless iterators over training sequences, one for each source.
 
-    Of the corridors three in four have a prompt: a demonstration in a corridor with
+    Three in four corridor sequences have a prompt: a demonstration in a corridor with
     the same wires.
 
     Parameters
     ----------
-    shown : dict
-        As `demonstrations` returns it.
+    taught : dict
+        From `demonstrations`.
     text : int64 Tensor of shape (n,)
-        Characters.
+        Ids of characters.
     generator : torch.Generator
     """
     cut = partial(windows, generator=generator)
-    prompt = {"prompt_steps": PROMPT, "prompt_share": 0.75}
-    wires = [cut(half, 3, 2 * PROMPT, **prompt) for half in shown["corridor"]]
+    prompt = {"prompt_steps": PROMPT, "prompt_rate": 0.75}
+    wires = [cut(half, 3, 2 * PROMPT, **prompt) for half in taught["corridor"]]
     texts = chain.from_iterable(random_windows(text, LENGTH, 100, generator))
     return {
-        "CartPole": cut(shown["CartPole"], 6, 5),
-        "grid": cut(shown["grid"], 4, 5),
+        "CartPole": cut(taught["CartPole"], 6, 5),
+        "grid": cut(taught["grid"], 4, 5),
         "corridor": chain.from_iterable(zip(*wires, strict=True)),
-        "captions": any_of(shown["captions"], generator),
+        "captions": draw_sequences(taught["captions"], generator),
         "text": map(plain_tokens, texts),
     }
 
 
-def any_of(
+def draw_sequences(
     sequences: Sequence[TokenBatch], generator: torch.Generator
 ) -> Iterator[TokenBatch]:
-    """Draw sequences without end."""
+    """Yield random sequences without end."""
     while True:
         yield sequences[torch.randint(len(sequences), (), generator=generator)]
 
@@ -114,22 +122,24 @@ def any_of(
 def batches(
     sources: Mapping[str, Iterator[TokenBatch]], names: Sequence[str]
 ) -> Iterator[TokenBatch]:
-    """Yield batches with sequences of the sources that are named."""
+    """Yield batches with sequences of the named sources."""
     while True:
-        yield stack([next(sources[n]) for n in names for _ in range(SHARE[n])])
+        yield stack(
+            [next(sources[n]) for n in names for _ in range(SEQUENCES_PER_BATCH[n])]
+        )
 
 
-def new_network(words: Vocabulary, width: int) -> Gato:
-    """Make a network for all five sources."""
-    config = GPTConfig(words.size, width=width, activation="relu", init_std=0.1)
+def new_network(vocabulary: Vocabulary, width: int) -> Gato:
+    """Return an untrained network, of the size used for all sources."""
+    config = GPTConfig(vocabulary.size, width=width, activation="relu", init_std=0.1)
     positional_encoding = RotaryPositions(width // config.heads)
     return Gato(config, pixels=PIXELS, positional_encoding=positional_encoding)
 
 
-def learn(
+def train(
     model: Gato, batches: Iterator[TokenBatch], steps: int, generator: torch.Generator
 ) -> History:
-    """Train a network on batches; all networks of the chapter learn in this way."""
+    """Train a network on batches; all networks of the chapter are trained this way."""
     device = model.local.weight.device
     weights = model.parameters()
     return fit(

@@ -1,24 +1,10 @@
-"""What can be done with a trained model: sampling, searching, guessing ahead, voting.
+"""Inference: sampling, beam search, speculative decoding, self-consistency.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
 """
 
-from genai_lib.genres.inference.answers import (
-    END,
-    STEPS,
-    SYMBOLS,
-    best_of,
-    check_steps,
-    digit_sums,
-    majority_vote,
-    pass_at_k,
-    result,
-    write_result,
-    write_steps,
-)
 from genai_lib.genres.inference.beams import Beam, beam_search, best_continuations
-from genai_lib.genres.inference.counting import CountModel, TokenCache
 from genai_lib.genres.inference.filters import (
     Sampling,
     keep_min_p,
@@ -30,6 +16,20 @@ from genai_lib.genres.inference.generation import (
     generate_loop,
     log_likelihood,
 )
+from genai_lib.genres.inference.ngram import NGramModel, TokenCache
+from genai_lib.genres.inference.self_consistency import (
+    END,
+    STEPS,
+    SYMBOLS,
+    best_of,
+    check_steps,
+    digit_sums,
+    majority_vote,
+    pass_at_k,
+    read_result,
+    write_result,
+    write_steps,
+)
 from genai_lib.genres.inference.speculation import accept, speculative_decode
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "STEPS",
     "SYMBOLS",
     "Beam",
-    "CountModel",
+    "NGramModel",
     "Sampling",
     "TokenCache",
     "accept",
@@ -54,7 +54,7 @@ __all__ = [
     "log_likelihood",
     "majority_vote",
     "pass_at_k",
-    "result",
+    "read_result",
     "speculative_decode",
     "write_result",
     "write_steps",

@@ -1,4 +1,4 @@
-"""Beam search: look for the text that is most probable as a whole.
+"""Beam search: an approximate search for the most probable text.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
@@ -30,12 +30,12 @@ EARLY_STOPPING = (False, True, "never")
 
 
 class Beam(NamedTuple):
-    """A finished text.
+    """A finished text and its score.
 
     Attributes
     ----------
     tokens : int64 Tensor of shape (length,)
-        The new tokens, with the end token if it came.
+        The new tokens, with the end token if there is one.
     score : float
         log p of these tokens, divided by length to the power of `length_penalty`.
     """
@@ -55,7 +55,7 @@ def beam_search(
     early_stopping: bool | str = False,
     end_token: int | Iterable[int] | None = None,
 ) -> list[Beam]:
-    """Carry on the K most probable beginnings side by side [1].
+    """Extend the K most probable beginnings in parallel [1].
 
     Parameters
     ----------
@@ -63,17 +63,17 @@ def beam_search(
         With a cache, as in `generate`.
     prompt : integer Tensor of shape (T,)
     max_new_tokens : int
-        A text ends here, or with an end token.
+        The maximal length of a text, unless an end token comes earlier.
     beams : int, default=4
         K.
     length_penalty : float, default=1.0
         0 compares sums of log p, which favours short texts; 1 compares means [2].
     early_stopping : bool or "never", default=False
         When the search ends before `max_new_tokens`. True: as soon as K texts are
-        finished. False: when K are, and the best beginning, as long as it is now,
-        scores no better than the worst of them. "never": when no beginning could
-        get better even at full length, so that stopping loses nothing, given a
-        length penalty of 0 or more.
+        finished. False: when K are finished and the best beginning, at its present
+        length, does not score better than the worst of them. "never": when no
+        beginning can score better at any length; this is exact for a length penalty
+        of 0 or more.
     end_token : int or several, default=None
         As in `generate`.
 
@@ -110,23 +110,23 @@ def beam_search(
 def best_continuations(
     scores: Tensor, logits: Tensor, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Find the likeliest texts that are one token longer than given beginnings.
+    """Return the most probable texts that are one token longer than given ones.
 
     Parameters
     ----------
     scores : Tensor of shape (B, K)
-        ln p of K beginnings of each of B texts; -∞ for one that does not count.
+        ln p of K beginnings for each of B prompts; -∞ marks an unused one.
     logits : Tensor of shape (B K, V)
-        Of what follows each beginning.
+        Of the token after each beginning.
     count : int
-        How many are wanted for each text; all, if there are fewer.
+        How many texts are returned for each prompt; fewer if fewer exist.
 
     Returns
     -------
     scores : Tensor of shape (B, count)
-        ln p of the longer texts, the best first.
+        ln p of the longer texts, the most probable first.
     rows, tokens : int64 Tensors of shape (B, count)
-        Which beginning each carries on, from 0 to K - 1, and with which token.
+        The beginning that each extends, from 0 to K - 1, and its new token.
     """
     unused = scores.flatten()[:, None] == -math.inf
     check_logits(logits.masked_fill(unused, 0.0))
@@ -137,7 +137,7 @@ def best_continuations(
 
 
 class _Search:
-    """The beginnings that are carried on, and the texts that are finished."""
+    """The state of a beam search: running beginnings and finished texts."""
 
     def __init__(self, most, beams, length_penalty, early_stopping, ends):
         self.most, self.beams = most, beams
@@ -146,14 +146,14 @@ class _Search:
         self.finished: list[Beam] = []
 
     def begin(self, prompt: Tensor) -> None:
-        """Start with one empty text; the other rows do not count yet."""
+        """Start with one empty text; the other rows are unused."""
         self.running = prompt.new_empty(self.beams, 0)  # (K, length)
         self.scores = torch.full((self.beams,), -math.inf, device=prompt.device)
         self.scores[0] = 0.0
 
     def advance(self, logits: Tensor) -> Tensor:
-        """Add one token to the best beginnings; return which rows they continue."""
-        # So many that K are left to carry on, whichever of these end.
+        """Add one token to the best beginnings; return the rows that they extend."""
+        # Enough candidates that K of them go on even if all end tokens are among them.
         count = (1 + max(1, len(self.ends))) * self.beams
         scores, rows, new = (
             found[0] for found in best_continuations(self.scores[None], logits, count)
@@ -167,7 +167,7 @@ class _Search:
         return rows[kept]
 
     def is_over(self) -> bool:
-        """Say whether no beginning can be, or need be, carried on."""
+        """Return whether the search is over."""
         length = self.running.shape[1]
         best = self.scores[0].item()
         if length == self.most or best == -math.inf:
@@ -181,9 +181,9 @@ class _Search:
         return best / length**self.length_penalty <= self.finished[-1].score
 
     def _finish(self, texts: Tensor, scores: Tensor, ends: Tensor) -> None:
-        share = texts.shape[1] ** self.length_penalty
+        divisor = texts.shape[1] ** self.length_penalty
         self.finished += [
-            Beam(text, score / share)
+            Beam(text, score / divisor)
             for text, score, ended in zip(texts, scores.tolist(), ends, strict=False)
             if ended and score > -math.inf
         ]

@@ -9,7 +9,7 @@ from genai_lib.exercises import as_number, checker
 from genai_lib.genres.inference import keep_min_p, keep_top_p
 
 TOLERANCE = 1e-6
-LAWS = (
+DISTRIBUTIONS = (
     ([0.5, 0.3, 0.2], [0.2, 0.3, 0.5]),
     ([0.25, 0.25, 0.5], [0.25, 0.25, 0.5]),
     ([0.9, 0.1, 0.0], [0.3, 0.3, 0.4]),
@@ -31,27 +31,32 @@ CUTS = (
 
 @checker
 def check_tokens_kept(function: Callable[[Sequence[float], float, float], int]):
-    """Check `function(probabilities, top_p, min_p)`: tokens that both cuts leave.
+    """Check `function(probabilities, top_p, min_p)`: the number of tokens left.
 
-    First top-p, then min-p; 1 and 0 cut nothing.
+    First top-p cuts, then min-p; the values 1 and 0 cut nothing.
     """
-    laws = ([0.5, 0.25, 0.125, 0.0625, 0.0625], [0.1] * 10, [0.07, 0.9, 0.03], [1.0])
-    for law in laws:
+    distributions = (
+        [0.5, 0.25, 0.125, 0.0625, 0.0625],
+        [0.1] * 10,
+        [0.07, 0.9, 0.03],
+        [1.0],
+    )
+    for row in distributions:
         for top_p, min_p in CUTS:
-            left = keep_top_p(torch.tensor([law], dtype=torch.double).log(), top_p)
+            left = keep_top_p(torch.tensor([row], dtype=torch.double).log(), top_p)
             wanted = int(keep_min_p(left, min_p).isfinite().sum())
-            found = function(list(law), top_p, min_p)
+            found = function(list(row), top_p, min_p)
             if found != wanted:
                 hint = ""
                 if found == wanted - 1 and min_p == 0:
                     hint = "; the token that crosses p is kept"
-                return f"of {law}, {top_p=} and {min_p=} leave {wanted}{hint}"
+                return f"of {row}, {top_p=} and {min_p=} leave {wanted}{hint}"
     return None
 
 
 @checker
 def check_best_ahead(function: Callable[[float, float], int]):
-    """Check `function(acceptance, cost)`: how far ahead to guess.
+    """Check `function(acceptance, cost)`: the best number of guesses.
 
     A guess is kept with probability `acceptance` and costs `cost` passes of the model.
     """
@@ -78,36 +83,37 @@ def check_best_ahead(function: Callable[[float, float], int]):
 
 @checker
 def check_acceptance(function: Callable[[list, list], tuple[list, list]]):
-    """Check `function(draft, model)`: chances to keep each guess, and the other law.
+    """Check `function(draft, model)`: acceptance probabilities and the residual.
 
-    Both laws are lists of probabilities of the same tokens.
+    Both distributions are lists of probabilities of the same tokens.
     """
-    for q, p in LAWS:
-        chances, law = function(list(q), list(p))
-        chances, law = [float(x) for x in chances], [float(x) for x in law]
-        if len(chances) != len(q) or len(law) != len(q):
+    for q, p in DISTRIBUTIONS:
+        chances, residual = function(list(q), list(p))
+        chances, residual = [float(x) for x in chances], [float(x) for x in residual]
+        if len(chances) != len(q) or len(residual) != len(q):
             return f"two lists of {len(q)} numbers are wanted"
-        if any(not -TOLERANCE <= x <= 1 + TOLERANCE for x in (*chances, *law)):
-            return f"for q = {q} and p = {p} some numbers are no probabilities"
+        if any(not -TOLERANCE <= x <= 1 + TOLERANCE for x in (*chances, *residual)):
+            return f"for q = {q} and p = {p} some numbers are not probabilities"
         refused = sum(a * (1 - c) for a, c in zip(q, chances, strict=True))
-        if refused > TOLERANCE and not math.isclose(sum(law), 1, abs_tol=TOLERANCE):
-            return f"for q = {q} and p = {p} the other law does not sum to one"
-        parts = zip(q, chances, law, strict=True)
+        total = sum(residual)
+        if refused > TOLERANCE and not math.isclose(total, 1, abs_tol=TOLERANCE):
+            return f"for q = {q} and p = {p} the residual does not sum to one"
+        parts = zip(q, chances, residual, strict=True)
         found = [a * c + refused * r for a, c, r in parts]
         gaps = [abs(a - b) for a, b in zip(found, p, strict=True)]
         if max(gaps) > TOLERANCE:
             shown = [round(x, 4) for x in found]
-            return f"for q = {q} and p = {p} tokens come with {shown}"
+            return f"for q = {q} and p = {p} tokens have the probabilities {shown}"
         if refused > sum(max(a - b, 0) for a, b in zip(q, p, strict=True)) + TOLERANCE:
-            return f"the law is right, but more of q = {q} could be kept"
+            return f"the distribution is right, but more of q = {q} could be kept"
     return None
 
 
 @checker
 def check_weighted_vote(function: Callable[[Sequence, Sequence[float]], object]):
-    """Check `function(answers, log_likelihoods)`: the answer with the largest sum.
+    """Check `function(answers, log_likelihoods)`: the answer with the largest weight.
 
-    The sum is that of the probabilities of all that gave the answer.
+    The weight of an answer is the sum of the probabilities of all equal answers.
     """
     cases = [
         ([4, 7, 7], [-1.0, -1.5, -1.6], 7, "add probabilities of the same answer"),

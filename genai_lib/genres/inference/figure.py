@@ -1,4 +1,4 @@
-"""The live figure of inference: one distribution, and what each cut leaves of it.
+"""The live figure of inference: a distribution and its truncation by each cut.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
@@ -21,30 +21,30 @@ from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 STEPS_PER_DECADE = 50
 HEIGHT, SHOWN = 260, 40
 START_TOP_P = 0.9
-SIGNS = str.maketrans({"\n": "↵", ";": "；"})
+SYMBOLS = str.maketrans({"\n": "↵", ";": "；"})
 
 
 @functools.lru_cache(maxsize=1)
 def stored() -> dict[str, dict[str, float]]:
-    """Read the contexts, and the logits of all characters after them."""
+    """Return the logits of all next characters, by context and character."""
     path = Path(__file__).with_name("stored") / "next_tokens.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def visible(token: str) -> str:
-    """Give a sign to what cannot be drawn, and to ";", which parts descriptions."""
-    return expected_pieces.visible(token.translate(SIGNS))
+    """Replace ";", which separates descriptions, and what cannot be drawn."""
+    return expected_pieces.visible(token.translate(SYMBOLS))
 
 
 def rows(contexts: Mapping[str, Mapping[str, float]]) -> list[dict]:
-    """List the tokens of all contexts, the likeliest first."""
+    """Return one row for each token of each context, the most probable first."""
     return [
         {
             "context": name,
             "place": place,
             "token": visible(token),
-            # The sign of no width says: a digit here is no number of the figure.
-            "sign": visible(token) + "\u200b",
+            # The zero-width space marks a digit as text, not a number of the figure.
+            "symbol": visible(token) + "\u200b",
             "logit": logit,
         }
         for name, logits in contexts.items()
@@ -55,24 +55,24 @@ def rows(contexts: Mapping[str, Mapping[str, float]]) -> list[dict]:
 
 
 def cut_tokens() -> alt.Chart:
-    """Compute `before`, the law at the temperature, and `after`, that of the cuts."""
+    """Compute the distributions `before` and `after` the cuts, at temperature θ."""
     chart = alt.Chart().transform_filter("datum.context == context")
     chart = chart.transform_joinaggregate(peak="max(logit)")
     chart = chart.transform_calculate(
         weight="exp((datum.logit - datum.peak) / theta)",
         candidate="datum.place <= top_k ? datum.logit : datum.peak",
     )
-    # All that tie with the last of the k stay.
+    # All tokens that are equal to the last of the k stay.
     chart = chart.transform_joinaggregate(total="sum(weight)", last="min(candidate)")
     chart = chart.transform_calculate(
         before="datum.weight / datum.total",
         first_cut="datum.logit >= datum.last ? datum.weight : 0",
     )
     chart = chart.transform_joinaggregate(first_total="sum(first_cut)")
-    chart = chart.transform_calculate(share="datum.first_cut / datum.first_total")
-    # From the least likely up: a token goes when it and those below hold 1 - p.
+    chart = chart.transform_calculate(fraction="datum.first_cut / datum.first_total")
+    # From the least probable up: a token is cut if it and those below sum to 1 - p.
     chart = chart.transform_window(
-        below="sum(share)", sort=[{"field": "place", "order": "descending"}]
+        below="sum(fraction)", sort=[{"field": "place", "order": "descending"}]
     )
     chart = chart.transform_calculate(
         second_cut="datum.below > 1 - top_p || datum.place == 1 ? datum.first_cut : 0"
@@ -86,13 +86,13 @@ def cut_tokens() -> alt.Chart:
 
 
 def bars() -> list[alt.Chart]:
-    """Show the likeliest tokens: kept in blue, cut in grey, and where each was before.
+    """Draw the most probable tokens: kept ones blue, cut ones grey, `before` as a tick.
 
-    What is not shown takes part in all sums.
+    Tokens that are not shown count in all sums.
     """
     x = alt.X(
-        "sign:N",
-        # Layers share an order only when it is one of the least or the largest.
+        "symbol:N",
+        # Layers share an order only if it uses the operation "min" or "max".
         sort=alt.EncodingSortField("place", op="min"),
         title="next token, the likeliest first",
         axis=alt.Axis(labelAngle=0, labelFont="monospace", ticks=False, grid=False),
@@ -117,7 +117,7 @@ def bars() -> list[alt.Chart]:
 
 
 def summary() -> alt.Chart:
-    """Write how many tokens are kept, and what they held before."""
+    """Write how many tokens are kept, and their total probability before the cuts."""
     chart = cut_tokens().transform_calculate(
         left="datum.kept ? datum.before : 0", one="datum.kept ? 1 : 0"
     )
@@ -132,7 +132,7 @@ def summary() -> alt.Chart:
 
 
 def sliders(most: int) -> list[Slider]:
-    """Make the sliders of temperature and cuts for up to `most` tokens."""
+    """Return the sliders of temperature and cuts for up to `most` tokens."""
     decade = STEPS_PER_DECADE
     return [
         Slider("theta_step", "temperature θ", -decade, decade, 1, 0, shows="theta"),
@@ -145,7 +145,7 @@ def sliders(most: int) -> list[Slider]:
 def next_tokens(
     contexts: Mapping[str, Mapping[str, float]] | None = None,
 ) -> LiveFigure:
-    """Show a distribution over next tokens, and cut it.
+    """Make the figure of a next-token distribution and its cuts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What may be drawn at all: top-k, top-p and min-p, and how a token is chosen.
+"""Truncation of next-token distributions by top-k, top-p and min-p, and sampling.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
@@ -37,7 +37,7 @@ from genai_lib.components.softmax import sample, softmax
 
 
 def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
-    """Keep the k largest logits [1], and all that tie with the last of them.
+    """Keep the k largest logits [1], and all that are equal to the last of them.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
     ------
     ValueError
         If `top_k` is out of its range, or a row of the logits holds NaN or +∞, or
-        nothing but -∞. So it is for the other cuts too.
+        only -∞. The other cuts raise the same errors.
 
     >>> keep_top_k(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([-inf, 3., 2.])
@@ -68,13 +68,13 @@ def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
 
 
 def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
-    """Keep the fewest tokens whose probabilities sum to at least p: the nucleus [2].
+    """Keep the smallest set of tokens with a total probability of at least p [2].
 
     Parameters
     ----------
     logits : floating-point Tensor of shape (..., V)
     top_p : float
-        From 0, which keeps the likeliest token alone, to 1, which keeps everything.
+        From 0, which keeps only the most probable token, to 1, which keeps all.
 
     Returns
     -------
@@ -87,20 +87,20 @@ def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
     check_logits(logits)
     check_share(top_p=top_p)
     rising, places = logits.sort(dim=-1)
-    # A token goes when it and all less likely ones hold at most 1 - p.
+    # A token is cut if it and all less probable ones sum to at most 1 - p.
     cut = softmax(rising, dim=-1).cumsum(dim=-1) <= 1 - as_real(top_p)
     cut[..., -1] = False
     return logits.masked_fill(cut.scatter(-1, places, cut), -math.inf)
 
 
 def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
-    """Keep tokens at least min_p times as probable as the likeliest one [3].
+    """Keep tokens at least min_p times as probable as the most probable one [3].
 
     Parameters
     ----------
     logits : floating-point Tensor of shape (..., V)
     min_p : float
-        From 0, which keeps everything, to 1, which keeps the likeliest.
+        From 0, which keeps all, to 1, which keeps only the most probable.
 
     Returns
     -------
@@ -119,15 +119,15 @@ def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is chosen once the model has scored them all.
+    """The options for choosing a token from logits.
 
     Attributes
     ----------
     temperature : float, default=1.0
-        0 takes the largest logit, the first of them at a tie; above 0, however little,
-        equal logits are drawn equally often.
+        0 is greedy and takes the first of the largest logits; above 0, however small,
+        equal logits have equal probabilities.
     top_k, top_p, min_p : default=None
-        Of `keep_top_k`, `keep_top_p` and `keep_min_p`; None cuts nothing.
+        As in `keep_top_k`, `keep_top_p` and `keep_min_p`; None cuts nothing.
 
     Raises
     ------
@@ -148,8 +148,8 @@ class Sampling:
             )
         if self.top_k is not None:
             check_positive(top_k=self.top_k)
-        shares = {"top_p": self.top_p, "min_p": self.min_p}
-        check_share(**{name: p for name, p in shares.items() if p is not None})
+        fractions = {"top_p": self.top_p, "min_p": self.min_p}
+        check_share(**{name: p for name, p in fractions.items() if p is not None})
         store_plain_numbers(self)
 
     def cut(self, logits: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ class Sampling:
         return logits
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Return the law that `draw` draws from, of the shape of `logits`."""
+        """Return the distribution of `draw`, of the shape of `logits`."""
         if self.temperature == 0:
             check_logits(logits)
             best = logits.argmax(dim=-1)
@@ -179,7 +179,7 @@ class Sampling:
         return softmax(self.cut(logits), dim=-1)
 
     def draw(self, logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Map logits (..., V) to tokens (...)."""
+        """Return one token (...) for each row of logits (..., V)."""
         if self.temperature == 0:
             check_logits(logits)
             return logits.argmax(dim=-1)
@@ -187,10 +187,10 @@ class Sampling:
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raise ValueError unless each row of logits (..., V) says what can come next.
+    """Raise ValueError unless each row of logits (..., V) defines a distribution.
 
-    The largest logit of a row tells: it is NaN if one entry is, +∞ after an overflow,
-    and -∞ if nothing is left.
+    It does if its largest logit is finite: NaN counts as largest, +∞ comes from an
+    overflow, and -∞ means that no token is left.
     """
     check_floating("logits", logits)
     if logits.ndim == 0 or logits.shape[-1] == 0:
@@ -198,15 +198,15 @@ def check_logits(logits: Tensor) -> None:
     largest = logits.amax(dim=-1)
     if can_be_read(largest) and not largest.isfinite().all():
         value = largest[~largest.isfinite()][0].item()
-        what = "nothing but -inf" if value == -math.inf else f"an entry {value}"
+        what = "only -inf" if value == -math.inf else f"an entry {value}"
         raise ValueError(f"logits={describe(logits)} has a row with {what}")
 
 
 def _temper(logits: Tensor, temperature: float) -> Tensor:
-    """Divide checked logits by θ > 0, so that softmax gives softmax(z/θ) for every θ.
+    """Divide checked logits by θ > 0 without overflow.
 
-    Where z/θ would overflow, the largest logit of each row is subtracted first, which
-    softmax does not notice: as θ goes to 0 all but the largest logits go to -∞.
+    If z/θ would overflow, the largest logit of each row is subtracted first, which
+    does not change the softmax.
     """
     masked = logits == -math.inf
     scaled = (logits / temperature).masked_fill(masked, -math.inf)

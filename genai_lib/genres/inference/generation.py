@@ -1,4 +1,4 @@
-"""Write on, token by token: with everything read anew, and with a cache.
+"""Autoregressive generation, without and with a key-value cache.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
@@ -7,8 +7,8 @@ Shape letters used in this file
     ...  nothing, or B    B  prompts in a batch    T  tokens of a prompt
     N  new tokens         V  tokens in the vocabulary
 
-A model here is what `decoder_only.GPT` is: it maps tokens (B, T) to logits (B, T, V)
-and makes a `new_cache()`, which it takes as `cache=`.
+A model here has the interface of `decoder_only.GPT`: it maps tokens (B, T) to logits
+(B, T, V), and its method `new_cache` returns a cache that it accepts as `cache=`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ from genai_lib.checks import (
 from genai_lib.components.softmax import token_log_probabilities
 from genai_lib.genres.inference.filters import Sampling
 
-MOST_TOKENS = 2**31  # for a model that does not say how many it knows
+MOST_TOKENS = 2**31  # assumed for a model without a known vocabulary size
 
 
 @torch.no_grad()
@@ -38,7 +38,7 @@ def generate_loop(
     sampling: Sampling = Sampling(),  # noqa: B008 (it is frozen)
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Read the whole text again for every new token: the definition, to be read.
+    """Generate without a cache: read the whole text again for every new token.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def generate_loop(
     """
     tokens = prompt
     for _ in range(max_new_tokens):
-        logits = model(tokens)[:, -1]  # (B, V), what follows the last token
+        logits = model(tokens)[:, -1]  # (B, V), of the token after the last
         new = sampling.draw(logits, generator)  # (B,)
         tokens = torch.cat([tokens, new[:, None]], dim=1)
     return tokens[:, prompt.shape[1] :]
@@ -73,23 +73,23 @@ def generate(
     *,
     end_token: int | Iterable[int] | None = None,
 ) -> Iterator[Tensor]:
-    """Yield new tokens one step at a time; every token is read once.
+    """Yield new tokens step by step; with a cache every token is read only once.
 
     Parameters
     ----------
     model : nn.Module
         As at the top of this file.
     prompt : integer Tensor of shape (T,) or (B, T)
-        Prompts of one batch have the same length. They share the generator, so what
-        is drawn for one depends on how many others there are.
+        Prompts of one batch have the same length. They share the generator, so the
+        tokens of one depend on the number of others.
     max_new_tokens : int
         N. All but the last are read, so T + N - 1 positions must fit the model.
     temperature, top_k, top_p, min_p : default=the model's own probabilities
         As in `Sampling`.
     generator : torch.Generator, default=None
     end_token : int or several, default=None
-        From a list, a tuple or a tensor any of them ends a row, which yields the first
-        of them from then on; when all rows have ended, the stream ends.
+        Any of several ends a row, which then yields the first of them; when all rows
+        have ended, the generator ends.
 
     Yields
     ------
@@ -100,8 +100,7 @@ def generate(
     ValueError
         At the call, before anything is computed: if an argument is out of its range,
         a token of the prompt or an end is not in the vocabulary, or the text would
-        not fit the context of the model. Later: if logits hold NaN or +∞, or nothing
-        but -∞.
+        not fit the context of the model. Later: if logits hold NaN or +∞, or only -∞.
     """
     sampling = Sampling(temperature, top_k, top_p, min_p)
     prompt = read_prompt(model, prompt, max_new_tokens)
@@ -128,7 +127,7 @@ def _stream(model, prompt, count, sampling, generator, ends):
 
 @torch.no_grad()
 def log_likelihood(model: nn.Module, prompt: Tensor, continuation: Tensor) -> Tensor:
-    """Sum log p over the tokens of continuations, in nats.
+    """Return the sum of ln p over the tokens of each continuation, in nats.
 
     Parameters
     ----------
@@ -148,7 +147,7 @@ def log_likelihood(model: nn.Module, prompt: Tensor, continuation: Tensor) -> Te
 def read_prompt(
     model: nn.Module, prompt: Tensor, max_new_tokens: int, dimensions: tuple = (1, 2)
 ) -> Tensor:
-    """Return the prompt as int64; ValueError unless so much can be written after it."""
+    """Return the prompt as int64; ValueError if it or its continuation does not fit."""
     check_positive(max_new_tokens=max_new_tokens)
     whole = isinstance(prompt, Tensor) and is_whole_dtype(prompt.dtype)
     if not whole or prompt.ndim not in dimensions or 0 in prompt.shape:
@@ -182,12 +181,12 @@ def read_ends(
     if end_token is not None:
         ids = as_ids("end_token", end_token, vocabulary_of(model) or MOST_TOKENS)
         if not ids:
-            raise ValueError(f"{end_token=} holds no token; None is for no end")
+            raise ValueError(f"{end_token=} holds no token; None means no end token")
     return torch.tensor(ids, dtype=torch.int64, device=prompt.device)
 
 
 def vocabulary_of(model: nn.Module) -> int | None:
-    """Return V as the model or its configuration states it; None if neither does."""
+    """Return V from the model or its configuration; None if neither has it."""
     stated = getattr(model, "vocab_size", None)
     if stated is None:
         stated = getattr(getattr(model, "config", None), "vocab_size", None)

@@ -1,10 +1,10 @@
-"""Speculative decoding: a small model guesses, the large one checks many at once.
+"""Speculative decoding: a draft model guesses tokens that a large model verifies.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
 
 Letters used in this file
-    p  the law of the model    q  the law of the draft    k  guesses in a round
+    p, q  distributions of the model and the draft    k  guesses in a round
     T  tokens of the prompt    V  tokens in the vocabulary
 
 References
@@ -35,16 +35,16 @@ def accept(
     probabilities: Tensor,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Keep guesses so that what is kept follows the model's law [1, algorithm 1].
+    """Accept or replace guesses so that the tokens follow p [1, algorithm 1].
 
-    Guess x is kept with probability min(1, p(x)/q(x)). The first that is not is
-    replaced by a draw from max(0, p - q), normalised; after k kept ones comes a draw
-    from p.
+    Guess x is accepted with probability min(1, p(x)/q(x)). The first rejected one is
+    replaced by a sample from max(0, p - q), normalised. If all k are accepted, one
+    more token is sampled from p.
 
     Parameters
     ----------
     guesses : int64 Tensor of shape (k,)
-        Each drawn from its row of `draft_probabilities`.
+        Each sampled from its row of `draft_probabilities`.
     draft_probabilities : Tensor of shape (k, V)
     probabilities : Tensor of shape (k + 1, V)
     generator : torch.Generator, default=None
@@ -57,21 +57,21 @@ def accept(
     Raises
     ------
     ValueError
-        If the shapes do not fit one another, or a law holds NaN or ∞.
+        If the shapes do not fit one another, or a distribution holds NaN or ∞.
     """
-    _check_laws(guesses, draft_probabilities, probabilities)
+    _check_distributions(guesses, draft_probabilities, probabilities)
     p = probabilities[:-1].gather(1, guesses[:, None])[:, 0]  # (k,)
     q = draft_probabilities.gather(1, guesses[:, None])[:, 0]
     device = p.device if generator is None else generator.device
     uniform = torch.rand(len(guesses), generator=generator, device=device)
     kept = uniform.to(p.device) < p / q  # (k,)
     count = int(kept.cumprod(0).sum())
-    law = probabilities[count]
+    target = probabilities[count]
     if count < len(guesses):
-        left = (law - draft_probabilities[count]).clamp(min=0)
-        # Two laws that differ by rounding alone may leave nothing.
-        law = left if left.any() else law
-    last = sample(law.log(), generator=generator)
+        residual = (target - draft_probabilities[count]).clamp(min=0)
+        # If p and q differ only by rounding, the residual may be 0 everywhere.
+        target = residual if residual.any() else target
+    last = sample(target.log(), generator=generator)
     return torch.cat([guesses[:count], last[None]])
 
 
@@ -89,26 +89,26 @@ def speculative_decode(
     *,
     end_token: int | Iterable[int] | None = None,
 ) -> Iterator[Tensor]:
-    """Yield what each pass through the model brings: 1 to `ahead` + 1 tokens [1, 2].
+    """Yield the tokens of each pass of the model: 1 to `ahead` + 1 of them [1, 2].
 
-    The text has exactly the law that `generate` gives it with the same options,
-    whatever the draft is; at temperature 0 it is the same text.
+    With any draft the text has exactly the distribution that `generate` gives it with
+    the same options; at temperature 0 it is the same text.
 
     Parameters
     ----------
     model, draft : nn.Module
         As in `generate`, with the same vocabulary.
     prompt : integer Tensor of shape (T,)
-        One prompt, because rows of a batch would keep different numbers of guesses.
+        One prompt, since rows of a batch would accept different numbers of guesses.
     max_new_tokens : int
-        How many tokens are yielded in total, if no end comes.
+        The total number of tokens, unless an end token comes earlier.
     ahead : int, default=4
-        k, how many tokens the draft guesses for a pass.
+        k, the number of tokens that the draft guesses for each pass.
     temperature, top_k, top_p, min_p : default=the model's own probabilities
-        As in `Sampling`; they shape both laws.
+        As in `Sampling`, for both distributions.
     generator : torch.Generator, default=None
     end_token : int or several, default=None
-        As in `generate`: the first that comes is the last token of the text.
+        As in `generate`: the first one is the last token of the text.
 
     Yields
     ------
@@ -138,15 +138,15 @@ def speculative_decode(
 @torch.no_grad()
 def _rounds(model, draft, tokens, remaining, ahead, sampling, generator, ends):
     while remaining > 0:
-        guesses, laws = tokens.new_empty(0), []
-        # Of k guesses up to k + 1 tokens come, and not more than are wanted.
+        guesses, rows = tokens.new_empty(0), []
+        # k guesses yield up to k + 1 tokens, which must not exceed `remaining`.
         for _ in range(min(ahead, remaining - 1)):
             logits = draft.read(torch.cat([tokens, guesses]))[-1]  # (V,)
-            laws.append(sampling.probabilities(logits))
-            guesses = torch.cat([guesses, sample(laws[-1].log(), 1.0, generator)[None]])
-        scores = model.read(torch.cat([tokens, guesses]))[-len(guesses) - 1 :]
-        q = torch.stack(laws) if laws else scores.new_empty(0, scores.shape[-1])
-        new = accept(guesses, q, sampling.probabilities(scores), generator)
+            rows.append(sampling.probabilities(logits))
+            guesses = torch.cat([guesses, sample(rows[-1].log(), 1.0, generator)[None]])
+        logits = model.read(torch.cat([tokens, guesses]))[-len(guesses) - 1 :]
+        q = torch.stack(rows) if rows else logits.new_empty(0, logits.shape[-1])
+        new = accept(guesses, q, sampling.probabilities(logits), generator)
         ending = torch.isin(new, ends)
         if ending.any():
             yield new[: int(ending.int().argmax()) + 1]
@@ -154,10 +154,10 @@ def _rounds(model, draft, tokens, remaining, ahead, sampling, generator, ends):
         yield new
         tokens, remaining = torch.cat([tokens, new]), remaining - len(new)
         for reader in (model, draft):
-            reader.forget(len(tokens) - 1)
+            reader.crop(len(tokens) - 1)
 
 
-def _check_laws(guesses: Tensor, draft: Tensor, model: Tensor) -> None:
+def _check_distributions(guesses: Tensor, draft: Tensor, model: Tensor) -> None:
     rows, wanted = len(guesses), (len(guesses) + 1, model.shape[-1])
     if tuple(model.shape) != wanted or draft.shape != model[:-1].shape:
         raise ValueError(
@@ -165,22 +165,22 @@ def _check_laws(guesses: Tensor, draft: Tensor, model: Tensor) -> None:
             f"probabilities={describe(model)} must have shapes ({rows}, V) and "
             f"({rows + 1}, V) for {rows} guesses"
         )
-    for name, law in {"draft_probabilities": draft, "probabilities": model}.items():
-        if not law.sum(dim=-1).isfinite().all():
-            raise ValueError(f"{name}={describe(law)} has a row with NaN or infinity")
+    for name, table in {"draft_probabilities": draft, "probabilities": model}.items():
+        if not table.sum(dim=-1).isfinite().all():
+            raise ValueError(f"{name}={describe(table)} has a row with NaN or infinity")
 
 
 class _Reader:
-    """A model with what it remembers of one text."""
+    """A model with its cache of one text."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model, self.cache = model, model.new_cache()
 
     def read(self, tokens: Tensor) -> Tensor:
-        """Return scores (n, V) of what follows each token (T,) not read before."""
+        """Return logits (n, V) after each token of (T,) that is not in the cache."""
         unread = tokens[None, self.cache.length :]
         return self.model(unread, cache=self.cache)[0]
 
-    def forget(self, length: int) -> None:
-        """Go back to the first `length` tokens at most."""
+    def crop(self, length: int) -> None:
+        """Keep at most the first `length` tokens."""
         self.cache.crop(min(length, self.cache.length))

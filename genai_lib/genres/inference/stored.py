@@ -1,7 +1,7 @@
-"""Make the logits that the live figure of the inference chapter shows.
+"""Make the data of the live figure of the inference chapter.
 
-`make stored TOPIC=inference` writes next_tokens.json: what the small GPT gives to each
-character after two beginnings, the likeliest first.
+`make stored TOPIC=inference` writes next_tokens.json: the logits of the small GPT for
+the next character after two beginnings, the largest first.
 
 Tests    tests/genres/inference
 """
@@ -39,7 +39,7 @@ def make() -> dict[str, dict[str, float]]:
 
 
 def make_next_tokens(folder: Path) -> None:
-    """Write the logits of the chapter's figure into a folder."""
+    """Write the data of the figure into a folder."""
     (folder / PATH.name).write_text(json.dumps(make()) + "\n", encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from genai_lib.genres.encoder_decoder import Seq2Seq, Seq2SeqConfig, answer
+from genai_lib.genres.encoder_decoder import Seq2Seq, Seq2SeqConfig, greedy_decode
 from genai_lib.genres.inference import beam_search, generate
 from tests.genres.checkpoint_files import edit_config, edit_tensors
 
@@ -114,7 +114,7 @@ def test_greedy_and_beam_search_write_what_transformers_writes(tmp_path, sizes):
     source = padded(sizes["vocab_size"])
 
     wanted = generate_there(reference, source, 8)
-    found = answer(model, source, 8)
+    found = greedy_decode(model, source, 8)
     ended = (found == 1).cumsum(1) - (found == 1).long() > 0
     assert found.masked_fill(ended, 0).equal(wanted[:, 1:])
     assert_same_beams(model, reference, source[1:2, :5], 7)
@@ -132,7 +132,7 @@ def assert_same_beams(model, reference, source, length, penalty=1.0):
         output_scores=True,
     )
     beams = beam_search(
-        model.given(source),
+        model.conditioned_on(source),
         torch.tensor([0]),
         length,
         beams=4,
@@ -168,7 +168,7 @@ def test_a_stream_can_be_sampled(tmp_path):
     generator = torch.Generator().manual_seed(0)
     prompt = torch.zeros(3, 1, dtype=torch.int64)
     source = padded(31)
-    drawn = list(generate(model.given(source), prompt, 5, generator=generator))
+    drawn = list(generate(model.conditioned_on(source), prompt, 5, generator=generator))
     assert len(drawn) == 5 and drawn[0].shape == (3,)
 
 

@@ -14,8 +14,8 @@ from genai_lib.genres.encoder_decoder import (
     RecurrentSeq2Seq,
     Seq2Seq,
     Seq2SeqConfig,
-    answer,
     exact_matches,
+    greedy_decode,
     translation_loss,
 )
 from genai_lib.genres.inference import beam_search, generate, generate_loop
@@ -87,15 +87,15 @@ class TestEveryModel:
     def test_the_ways_to_generate_work_with_it(self, kind):
         model, source = lively(kind), some_source()
         prompt = torch.zeros(3, 1, dtype=torch.int64)
-        steps = generate(model.given(source), prompt, 5, temperature=0.0)
+        steps = generate(model.conditioned_on(source), prompt, 5, temperature=0.0)
         found = torch.stack(list(steps), dim=1)
         loop = prompt
         for _ in range(5):
             best = model(source, loop)[:, -1:].argmax(dim=-1)
             loop = torch.cat([loop, best], dim=1)
         assert found.equal(loop[:, 1:])
-        assert generate_loop(model.given(source), prompt, 2).shape == (3, 2)
-        given = model.given(source[:1])
+        assert generate_loop(model.conditioned_on(source), prompt, 2).shape == (3, 2)
+        given = model.conditioned_on(source[:1])
         (best,) = beam_search(given, prompt[0], 5, beams=1)
         assert best.tokens.equal(found[0])
         assert beam_search(given, prompt[0], 5)[0].score >= best.score
@@ -239,6 +239,6 @@ def test_other_special_tokens_are_respected():
     config = Seq2SeqConfig(13, width=12, heads=3, pad_token=12, start_token=2)
     model = lively(config=config)
     source = torch.tensor([[3, 0, 4, 12, 12]])
-    assert answer(model, source, 3).equal(answer(model, source[:, :3], 3))
+    assert greedy_decode(model, source, 3).equal(greedy_decode(model, source[:, :3], 3))
     first = model(source, torch.tensor([[2]]))[0, -1].argmax()
-    assert answer(model, source, 3)[0, 0] == first
+    assert greedy_decode(model, source, 3)[0, 0] == first

@@ -78,7 +78,7 @@ def torch_loss(logits, target, smoothing, **options):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda *a: torch_loss(*a, ignore_index=-100), "pad tokens count"),
+        (lambda *a: torch_loss(*a, ignore_index=-100), "padding counts"),
         (lambda *a: torch_loss(*a, label_smoothing=0.0), "nothing is smoothed"),
         (lambda a, b, s: torch_loss(a, b, s * 7 / 6), "spread over the other tokens"),
         (lambda *a: 2 * torch_loss(*a), "with smoothing 0.0 the loss should be"),
@@ -90,10 +90,10 @@ def test_other_losses_are_named(answer, message):
     assert not verdict and message in verdict.message
 
 
-def fill_in(source, target, first_mark):
+def fill_in(source, target, first_sentinel):
     spans = {}
     for token in target[:-1]:
-        if token >= first_mark:
+        if token >= first_sentinel:
             spans[token] = []
         else:
             spans[max(spans)].append(token)
@@ -104,16 +104,16 @@ def test_spans_in_their_places_are_right():
     assert check_fill_in(fill_in)
 
 
-def at_the_end(source, target, first_mark):
-    return [x for x in source[:-1] + target if x < first_mark and x != 1]
+def at_the_end(source, target, first_sentinel):
+    return [x for x in source[:-1] + target if x < first_sentinel and x != 1]
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda s, t, m: s, "marks are left"),
+        (lambda s, t, m: s, "sentinels are left"),
         (lambda s, t, m: fill_in(s, t, m) + [1], "the end token is left"),
-        (at_the_end, "their order is not"),
+        (at_the_end, "but their order is not"),
         (lambda s, t, m: fill_in(s, t, m)[1:], "of 7 tokens is not restored"),
         (lambda s, t, m: None, "not filled in"),
     ],

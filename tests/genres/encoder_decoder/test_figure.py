@@ -12,7 +12,7 @@ from genai_lib.genres.encoder_decoder import (
 )
 from genai_lib.genres.encoder_decoder import figure as encoder_decoder
 from genai_lib.genres.encoder_decoder.cross_attention import NUMBERS as TRANSLATED
-from genai_lib.genres.encoder_decoder.cross_attention import looks
+from genai_lib.genres.encoder_decoder.cross_attention import alignment
 from genai_lib.genres.encoder_decoder.figure import (
     attention_map,
     stored,
@@ -89,13 +89,13 @@ def test_the_frame_is_around_the_row_of_the_step():
 def test_looks_are_weights_averaged_over_blocks_and_heads():
     vocabulary = NumberVocabulary.of(digits=2)
     model = Seq2Seq(Seq2SeqConfig(len(vocabulary), width=8, heads=2)).eval()
-    found = looks(model, vocabulary, 42, "fr")
+    found = alignment(model, vocabulary, 42, "fr")
     assert found["source"] == ["fr", "4", "2", "<end>"]
     weights = torch.tensor(found["weights"])
     assert weights.shape == (len(found["pieces"]), 4)
     for block in model.decoder:  # now they look everywhere alike
         block.cross_attention.to_query.weight.data.zero_()
-    weights = torch.tensor(looks(model, vocabulary, 42, "fr")["weights"])
+    weights = torch.tensor(alignment(model, vocabulary, 42, "fr")["weights"])
     assert torch.equal(weights, torch.full_like(weights, 0.25))
 
 

@@ -1,4 +1,4 @@
-"""What is learned: shifted targets, soft labels without pads, spans in their order."""
+"""Training targets: shifted, with soft labels and no padding; spans in order."""
 
 import pytest
 import torch
@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from genai_lib.genres.encoder_decoder import (
     Seq2Seq,
     Seq2SeqConfig,
-    answer,
     corrupt_spans,
     exact_matches,
+    greedy_decode,
     parameter_groups,
     shift_right,
     smoothed_cross_entropy,
@@ -46,7 +46,7 @@ def test_the_loss_is_that_of_torch(smoothing):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_a_token_that_is_ruled_out_costs_what_torch_says(smoothing):
-    """Nothing where labels are hard; no share can be given to it where they are not."""
+    """Nothing where labels are hard; ∞ where they are soft."""
     logits = torch.randn(2, 3, 5)
     logits[..., 4] = -torch.inf
     logits.requires_grad_()
@@ -90,14 +90,14 @@ def test_a_loss_needs_fitting_arguments():
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("pad", [0, 2])
-def test_a_target_of_pads_alone_has_no_loss(smoothing, pad):
+def test_a_target_of_padding_alone_has_no_loss(smoothing, pad):
     model = Seq2Seq(Seq2SeqConfig(9, width=8, heads=2, pad_token=pad))
     pads = torch.full((2, 3), pad)
-    with pytest.raises(ValueError, match=f"no token but pads, pad_token={pad}"):
+    with pytest.raises(ValueError, match=f"only padding, pad_token={pad}"):
         smoothed_cross_entropy(torch.randn(2, 3, 9), pads, smoothing, pad)
-    with pytest.raises(ValueError, match="no token but pads"):
+    with pytest.raises(ValueError, match="only padding"):
         translation_loss(model, (torch.ones(2, 3).long(), pads), smoothing)
-    with pytest.raises(ValueError, match="no token but pads"):
+    with pytest.raises(ValueError, match="only padding"):
         smoothed_cross_entropy(torch.randn(0, 3, 9), pads[:0], smoothing, pad)
     pads[1, 0] = 5
     assert smoothed_cross_entropy(torch.randn(2, 3, 9), pads, smoothing, pad).isfinite()
@@ -127,7 +127,7 @@ def test_teacher_forcing_tells_the_true_past():
 
 
 class Fixed(nn.Module):
-    """Writes fixed answers, whatever the source."""
+    """Write fixed translations, whatever the source."""
 
     config = Seq2SeqConfig(9)
 
@@ -135,7 +135,7 @@ class Fixed(nn.Module):
         super().__init__()
         self.rows = torch.tensor(rows)
 
-    def given(self, source):
+    def conditioned_on(self, source):
         return FixedTarget(self.rows)
 
 
@@ -152,11 +152,11 @@ class FixedTarget:
         return logits
 
 
-def test_an_answer_counts_only_as_a_whole():
+def test_a_translation_counts_only_as_a_whole():
     target = torch.tensor([[5, 6, 1, 0], [5, 1, 0, 0], [5, 6, 7, 1]])
     source = torch.ones(3, 2, dtype=torch.int64)
     right = Fixed([5, 6, 1, 8], [5, 1, 8, 8], [5, 6, 7, 1])
-    assert answer(right, source, 4).tolist()[1] == [5, 1, 1, 1]
+    assert greedy_decode(right, source, 4).tolist()[1] == [5, 1, 1, 1]
     assert exact_matches(right, source, target).all()
     for wrong in (
         Fixed([5, 6, 8, 1], [5, 8, 1, 1], [5, 6, 7, 8]),
@@ -168,16 +168,16 @@ def test_an_answer_counts_only_as_a_whole():
 TEXT = torch.arange(2, 42).expand(50, -1)
 
 
-def restore(source, target, first_mark, end):
-    """Put the spans of a target back into the places of their marks."""
+def restore(source, target, first_sentinel, end):
+    """Put the spans of a target back into the places of their sentinels."""
     spans, kept = {}, []
     for token in target:
-        if token >= first_mark:
+        if token >= first_sentinel:
             spans[token] = []
         elif token != end:
             spans[max(spans)].append(token)
     for token in source:
-        kept += spans[token] if token >= first_mark else [token] * (token != end)
+        kept += spans[token] if token >= first_sentinel else [token] * (token != end)
     return kept
 
 
@@ -187,38 +187,40 @@ def restore(source, target, first_mark, end):
     st.floats(1, 6),
     st.integers(0, 10**6),
 )
-def test_spans_can_be_put_back(length, share, mean_span, seed):
+def test_spans_can_be_put_back(length, corruption_rate, mean_span_length, seed):
     generator = torch.Generator().manual_seed(seed)
     tokens = TEXT[:4, :length]
-    source, target = corrupt_spans(tokens, 100, 1, share, mean_span, generator)
+    source, target = corrupt_spans(
+        tokens, 100, 1, corruption_rate, mean_span_length, generator
+    )
     for one, other in zip(source.tolist(), target.tolist(), strict=True):
         assert one[-1] == other[-1] == 1
-        marks = [token for token in one if token >= 100]
-        assert marks == list(range(100, 100 + len(marks)))
-        assert [token for token in other if token >= 100] == marks
+        sentinels = [token for token in one if token >= 100]
+        assert sentinels == list(range(100, 100 + len(sentinels)))
+        assert [token for token in other if token >= 100] == sentinels
         assert restore(one, other, 100, 1) == tokens[0].tolist()
 
 
 def test_the_right_share_lies_in_spans_of_the_right_length():
     source, target = corrupt_spans(TEXT, 100, 1)
-    # 6 of 40 tokens in 2 spans, each behind a mark, and an end.
+    # 6 of 40 tokens in 2 spans, each behind a sentinel, and an end.
     assert source.shape == (50, 40 - 6 + 2 + 1)
     assert target.shape == (50, 6 + 2 + 1)
     assert (source == 100).sum() == (source == 101).sum() == 50
 
 
 def test_every_place_and_every_length_of_span_comes():
-    blank = span_mask(4000, 12, 0.5, 3.0, torch.Generator().manual_seed(3))
-    assert (blank.sum(1) == 6).all()
-    assert not blank[:, 0].any() and blank[:, -1].all()
-    begins = blank[:, 1:] & ~blank[:, :-1]
+    mask = span_mask(4000, 12, 0.5, 3.0, torch.Generator().manual_seed(3))
+    assert (mask.sum(1) == 6).all()
+    assert not mask[:, 0].any() and mask[:, -1].all()
+    begins = mask[:, 1:] & ~mask[:, :-1]
     assert (begins.sum(1) == 2).all()
     # The first of two spans has 1 to 5 tokens, all five equally often.
-    first = (blank & ((~blank).long().cumprod(1) == 0)).long()
-    lengths = torch.tensor([row.tolist().index(1) for row in blank])
+    first = (mask & ((~mask).long().cumprod(1) == 0)).long()
+    lengths = torch.tensor([row.tolist().index(1) for row in mask])
     sizes = [
         (~row[start:]).tolist().index(True)
-        for row, start in zip(blank, lengths.tolist(), strict=True)
+        for row, start in zip(mask, lengths.tolist(), strict=True)
     ]
     shares = torch.bincount(torch.tensor(sizes), minlength=6) / 4000
     assert first.any() and shares[0] == 0
@@ -239,28 +241,33 @@ def test_the_same_generator_draws_the_same_spans():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"share": 0.0}, "share=0.0"),
-        ({"share": 1.0}, "share=1.0"),
-        ({"mean_span": 0.5}, "mean_span=0.5"),
-        ({"first_mark": 41}, "tokens up to 41 must be below first_mark=41"),
+        ({"corruption_rate": 0.0}, "corruption_rate=0.0"),
+        ({"corruption_rate": 1.0}, "corruption_rate=1.0"),
+        ({"mean_span_length": 0.5}, "mean_span_length=0.5"),
+        ({"first_sentinel": 41}, "tokens up to 41 must be below first_sentinel=41"),
         ({"tokens": TEXT[:, :1]}, "tokens=.*L > 1"),
         ({"tokens": TEXT.float()}, "tokens=.*int64"),
         ({"tokens": TEXT[:0]}, r"tokens=.*\(0, 40\).*B > 0"),
         ({"tokens": TEXT[:, :0]}, "tokens=.*L > 1"),
         ({"tokens": TEXT[0]}, "tokens=.*shape"),
         ({"tokens": -TEXT}, "from 0 on: the smallest is -41"),
-        ({"end_token": 100}, "end_token=100 is one of the 2 marks"),
-        ({"end_token": 101}, "end_token=101 is one of the 2 marks"),
-        ({"end_token": 103, "share": 0.5, "mean_span": 2.0}, "end_token=103 is one"),
+        ({"end_token": 100}, "end_token=100 is one of the 2 sentinels"),
+        ({"end_token": 101}, "end_token=101 is one of the 2 sentinels"),
+        (
+            {"end_token": 103, "corruption_rate": 0.5, "mean_span_length": 2.0},
+            "end_token=103 is one",
+        ),
         ({"end_token": -1}, "end_token=-1"),
         ({"end_token": 1.0}, "end_token=1.0"),
-        ({"share": float("nan")}, "share=nan"),
-        ({"mean_span": float("nan")}, "mean_span=nan"),
+        ({"corruption_rate": float("nan")}, "corruption_rate=nan"),
+        ({"mean_span_length": float("nan")}, "mean_span_length=nan"),
     ],
 )
-def test_texts_that_cannot_be_blanked_are_one_clear_error(options, message):
+def test_texts_that_cannot_be_corrupted_are_one_clear_error(options, message):
     with pytest.raises(ValueError, match=message):
-        corrupt_spans(**({"tokens": TEXT, "first_mark": 100, "end_token": 1} | options))
+        corrupt_spans(
+            **({"tokens": TEXT, "first_sentinel": 100, "end_token": 1} | options)
+        )
 
 
 def test_an_end_may_stand_behind_the_marks():
@@ -269,23 +276,23 @@ def test_an_end_may_stand_behind_the_marks():
     for length in (-1, 0, 1, 2.5):
         with pytest.raises(ValueError, match=f"length={length}"):
             span_mask(3, length, 0.5, 1.0)
-    blank = span_mask(5, 40, 0.3, 2.0)
-    begins = blank & ~torch.cat([blank[:, :1] & False, blank[:, :-1]], dim=1)
-    assert (blank.sum(1) == 12).all() and (begins.sum(1) == 6).all()
+    mask = span_mask(5, 40, 0.3, 2.0)
+    begins = mask & ~torch.cat([mask[:, :1] & False, mask[:, :-1]], dim=1)
+    assert (mask.sum(1) == 12).all() and (begins.sum(1) == 6).all()
     assert count_spans(40, 0.3, 2.0) == (12, 6)
 
 
-def test_lessons_of_spans_fit_their_model():
-    config = span_config(50, marks=4, width=8, heads=2)
-    batches = span_batches(iter([TEXT, TEXT]), 50, config, share=0.3)
+def test_batches_of_spans_fit_their_model():
+    config = span_config(50, sentinels=4, width=8, heads=2)
+    batches = span_batches(iter([TEXT, TEXT]), 50, config, corruption_rate=0.3)
     source, target = next(batches)
     assert source.shape == (50, 40 - 12 + 4 + 1) and target.shape == (50, 12 + 4 + 1)
     assert source.max() == config.end_token == 54
     assert ((source >= 50) & (source < 54)).sum() == 4 * 50
     loss = translation_loss(Seq2Seq(config), (source, target))
     assert loss.isfinite()
-    with pytest.raises(ValueError, match="more spans than 4 marks"):
-        next(span_batches(iter([TEXT]), 50, config, share=0.6))
+    with pytest.raises(ValueError, match="more spans than 4 sentinels"):
+        next(span_batches(iter([TEXT]), 50, config, corruption_rate=0.6))
     for wrong in (TEXT[:0], TEXT[:, :1], None):
         with pytest.raises(ValueError, match="tokens="):
             next(span_batches(iter([wrong]), 50, config))

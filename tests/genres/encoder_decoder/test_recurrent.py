@@ -9,8 +9,8 @@ from genai_lib.genres.encoder_decoder import (
     RecurrentSeq2Seq,
     Seq2Seq,
     Seq2SeqConfig,
-    answer,
     exact_matches,
+    greedy_decode,
     translation_loss,
 )
 from genai_lib.genres.inference import beam_search
@@ -39,10 +39,10 @@ def test_with_attention_each_state_looks_at_what_is_no_pad():
     assert_close(found, weights @ cache.memory)
 
 
-def test_the_two_differ_by_two_maps_alone():
+def test_the_two_differ_by_two_linear_layers():
     plain, attentive = RecurrentSeq2Seq(CONFIG), AttentiveSeq2Seq(CONFIG)
     extra = attentive.state_dict().keys() - plain.state_dict().keys()
-    assert sorted(extra) == ["mix.bias", "mix.weight", "to_query.weight"]
+    assert sorted(extra) == ["combine.bias", "combine.weight", "to_query.weight"]
 
 
 def test_the_first_state_holds_both_directions():
@@ -61,7 +61,7 @@ def test_an_odd_width_is_one_clear_error():
 
 
 def test_a_source_of_pads_alone_is_one_clear_error():
-    with pytest.raises(ValueError, match="source: a row has no token but pads"):
+    with pytest.raises(ValueError, match="source: a row holds only padding"):
         RecurrentSeq2Seq(CONFIG)(torch.zeros(1, 3).long(), torch.zeros(1, 1).long())
 
 
@@ -81,7 +81,7 @@ def test_pads_that_do_not_end_a_source_are_named(kind, row, pad):
     for call in (
         lambda: model.start(source),
         lambda: model(source, torch.ones(3, 2).long()),
-        lambda: answer(model, source, 2),
+        lambda: greedy_decode(model, source, 2),
     ):
         with pytest.raises(ValueError, match=rf"source: row 1 .*pad_token={pad}"):
             call()
@@ -115,7 +115,7 @@ def test_targets_have_their_pads_at_the_end(kind):
             lambda t: translation_loss(model, (SOURCE, t)),
             lambda t: exact_matches(model, SOURCE, t),
         ):
-            with pytest.raises(ValueError, match="target: row 1 has pads"):
+            with pytest.raises(ValueError, match="target: row 1 has padding"):
                 measure(target)
 
 
@@ -127,10 +127,10 @@ def test_broken_weights_write_nothing(kind, value):
     model.to_logits.weight.data[3] = value
     target = torch.tensor([[5, 6, 1], [5, 1, 0]])
     for write in (
-        lambda: answer(model, SOURCE, 4),
+        lambda: greedy_decode(model, SOURCE, 4),
         lambda: exact_matches(model, SOURCE, target),
-        lambda: beam_search(model.given(SOURCE[:1]), torch.tensor([0]), 3, 2),
-        lambda: model.given(SOURCE)(target),
+        lambda: beam_search(model.conditioned_on(SOURCE[:1]), torch.tensor([0]), 3, 2),
+        lambda: model.conditioned_on(SOURCE)(target),
     ):
         with pytest.raises(ValueError, match="logits hold NaN or infinity"):
             write()

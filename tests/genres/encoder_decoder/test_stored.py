@@ -1,4 +1,4 @@
-"""The four stored models are equal in size, small, and fill blanks as they should."""
+"""The four stored models are equal in size, small, and fill gaps as they should."""
 
 import json
 

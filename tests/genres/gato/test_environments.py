@@ -27,19 +27,19 @@ from genai_lib.genres.gato import (
     cart_pole_expert,
     corridor_episodes,
     corridor_expert,
+    generate_captions,
     grid_episodes,
     grid_expert,
     make_cart_pole,
     rollout,
     serialize_episode,
     stack,
-    write_captions,
 )
 from genai_lib.genres.gato.demonstrations import windows
 from genai_lib.genres.gato.environments import moved
 from genai_lib.genres.gato.sequences import plain_tokens
 
-WORDS = Vocabulary(CharacterTokenizer.of("\nabcdefghijklmnopqrstuvwxyz"))
+VOCABULARY = Vocabulary(CharacterTokenizer.of("\nabcdefghijklmnopqrstuvwxyz"))
 
 
 def generator(seed=0):
@@ -48,7 +48,7 @@ def generator(seed=0):
 
 def network():
     torch.manual_seed(0)
-    config = GPTConfig(WORDS.size, width=16, heads=2, init_std=0.5)
+    config = GPTConfig(VOCABULARY.size, width=16, heads=2, init_std=0.5)
     return Gato(config, pixels=16, positional_encoding=RotaryPositions(8)).eval()
 
 
@@ -65,9 +65,11 @@ def test_on_the_grid_the_expert_takes_a_shortest_way():
     for seed in range(40):
         environment = GridWorld()
         view, _ = environment.reset(seed=seed)
-        distance = sum(abs(int(x) - 4) for x in view["way"])
+        distance = sum(abs(int(x) - 4) for x in view["goal_offset"])
         (played,) = rollout(
-            [environment], [seed], lambda v, _: [grid_expert(x["way"]) for x in v]
+            [environment],
+            [seed],
+            lambda v, _: [grid_expert(x["goal_offset"]) for x in v],
         )
         assert played.total == -distance < 0
         assert environment.agent == environment.goal
@@ -87,14 +89,14 @@ def test_in_the_corridor_the_expert_comes_nearer_with_each_step(swapped):
     environment = Corridor(swapped)
     view, _ = environment.reset(seed=3)
     for _ in range(30):
-        before = abs(int(view["way"]) - 3)
+        before = abs(int(view["goal_offset"]) - 3)
         view, reward, ended, _, _ = environment.step(
-            corridor_expert(view["way"], swapped)
+            corridor_expert(view["goal_offset"], swapped)
         )
         assert reward == (before == 1) and not ended
-        assert 1 <= abs(int(view["way"]) - 3) <= 3
+        assert 1 <= abs(int(view["goal_offset"]) - 3) <= 3
         if before > 1:
-            assert abs(int(view["way"]) - 3) == before - 1
+            assert abs(int(view["goal_offset"]) - 3) == before - 1
 
 
 def test_swapped_wires_cannot_be_seen_and_reverse_every_action():
@@ -102,17 +104,19 @@ def test_swapped_wires_cannot_be_seen_and_reverse_every_action():
     assert plain.reset(seed=5) == swapped.reset(seed=5)
     for action in (0, 1, 1, 0, 0, 0):
         assert plain.step(action)[:2] == swapped.step(1 - action)[:2]
-    for way in (0, 1, 2, 4, 5, 6):
-        assert corridor_expert(way, False) == 1 - corridor_expert(way, True)
+    for offset in (0, 1, 2, 4, 5, 6):
+        assert corridor_expert(offset, False) == 1 - corridor_expert(offset, True)
 
 
 def test_without_a_demonstration_half_of_the_first_actions_are_right():
     right = 0
     for swapped in (False, True):
-        player = Policy(network(), CORRIDOR, WORDS, 4)
+        policy = Policy(network(), CORRIDOR, VOCABULARY, 4)
         environments = [Corridor(swapped) for _ in range(15)]
-        for r in rollout(environments, range(15), player):
-            right += r.actions[0] == corridor_expert(r.observations[0]["way"], swapped)
+        for r in rollout(environments, range(15), policy):
+            right += r.actions[0] == corridor_expert(
+                r.observations[0]["goal_offset"], swapped
+            )
     assert right == 15
 
 
@@ -133,8 +137,8 @@ def test_demonstrations_are_what_was_done():
 def test_the_same_generator_gives_the_same_demonstrations():
     for make, name in (
         (lambda g: cart_pole_episodes(1, g, steps=5), "state"),
-        (lambda g: grid_episodes(2, g), "way"),
-        (lambda g: corridor_episodes(2, g, True), "way"),
+        (lambda g: grid_episodes(2, g), "goal_offset"),
+        (lambda g: corridor_episodes(2, g, True), "goal_offset"),
     ):
         first, second = (make(generator(4))[-1].observations[name] for _ in range(2))
         assert torch.equal(first, second)
@@ -143,16 +147,17 @@ def test_the_same_generator_gives_the_same_demonstrations():
 def test_a_caption_is_a_picture_then_its_name():
     images, labels = torch.rand(2, 8, 8), torch.tensor([3, 0])
     first, second = caption_episodes(images, labels)
-    tokens = serialize_episode(first, CAPTION, WORDS)
-    assert tokens.ids.tolist()[:5] == [-1] * 4 + [WORDS.separator]
-    assert WORDS.characters.decode(tokens.ids[5:]) == "three" + END
-    assert tokens.learned.tolist() == [False] * 5 + [True] * 6
+    tokens = serialize_episode(first, CAPTION, VOCABULARY)
+    assert tokens.ids.tolist()[:5] == [-1] * 4 + [VOCABULARY.separator]
+    assert VOCABULARY.characters.decode(tokens.ids[5:]) == "three" + END
+    assert tokens.loss_mask.tolist() == [False] * 5 + [True] * 6
     assert second.actions["name"] == ["zero\n"]
 
 
 def grids(count=30):
     return [
-        serialize_episode(e, GRID, WORDS) for e in grid_episodes(count, generator())
+        serialize_episode(e, GRID, VOCABULARY)
+        for e in grid_episodes(count, generator())
     ]
 
 
@@ -161,13 +166,13 @@ def test_windows_begin_at_a_time_step():
     assert batch.ids.shape[1] <= 12
     for row in batch.ids[:, ::4]:
         assert (row <= 8).all()
-    assert set(batch.ids[:, 2::4].unique().tolist()) <= {WORDS.separator, 0}
-    assert (batch.ids[:, 2] == WORDS.separator).all()
+    assert set(batch.ids[:, 2::4].unique().tolist()) <= {VOCABULARY.separator, 0}
+    assert (batch.ids[:, 2] == VOCABULARY.separator).all()
 
 
 def test_prompts_stand_before_a_stretch_and_have_their_share():
     episodes = grids()
-    options = {"prompt_steps": 2, "prompt_share": 1.0}
+    options = {"prompt_steps": 2, "prompt_rate": 1.0}
     rows = windows(episodes, 4, 4, generator(2), **options)
     batch = stack(list(islice(rows, 32)))
     rows = {tuple(e.ids.tolist()[i : i + 8]) for e in episodes for i in range(len(e))}
@@ -181,18 +186,18 @@ def test_prompts_stand_before_a_stretch_and_have_their_share():
     assert any(tuple(row.tolist()) in whole for row in without.ids)
 
 
-def test_player_sees_prompt_history_and_present():
+def test_policy_sees_prompt_history_and_present():
     model, seen = network(), []
     embed = model.embed
     model.embed = lambda tokens, *rest: seen.append(tokens) or embed(tokens, *rest)
     prompt = serialize_episode(
-        corridor_episodes(1, generator(), True)[0], CORRIDOR, WORDS
+        corridor_episodes(1, generator(), True)[0], CORRIDOR, VOCABULARY
     )
-    player = Policy(model, CORRIDOR, WORDS, history=3, prompt=prompt[-6:])
-    (played,) = rollout([Corridor(True)], [0], player)
+    policy = Policy(model, CORRIDOR, VOCABULARY, history=3, prompt=prompt[-6:])
+    (played,) = rollout([Corridor(True)], [0], policy)
     lengths = [tokens.ids.shape[1] for tokens in seen]
     assert lengths == [8, 11, *[14] * 8]
-    whole = serialize_episode(played.episode(CORRIDOR), CORRIDOR, WORDS)
+    whole = serialize_episode(played.episode(CORRIDOR), CORRIDOR, VOCABULARY)
     for name in ("ids", "local"):
         last = getattr(seen[-1], name)[0]
         assert torch.equal(last[:6], getattr(prompt, name)[-6:])
@@ -202,11 +207,11 @@ def test_player_sees_prompt_history_and_present():
 def test_playing_side_by_side_is_playing_alone():
     model = network()
     prompts = stack([g[-8:] for g in grids() if len(g) >= 8][:6])
-    choose = Policy(model, GRID, WORDS, 2, prompts)
+    choose = Policy(model, GRID, VOCABULARY, 2, prompts)
     together = rollout([GridWorld(limit=i + 2) for i in range(6)], range(6), choose)
     for i, played in enumerate(together):
-        player = Policy(model, GRID, WORDS, 2, prompts[i])
-        (alone,) = rollout([GridWorld(limit=i + 2)], [i], player)
+        policy = Policy(model, GRID, VOCABULARY, 2, prompts[i])
+        (alone,) = rollout([GridWorld(limit=i + 2)], [i], policy)
         assert alone.actions == played.actions and alone.total == played.total
 
 
@@ -214,7 +219,7 @@ def test_actions_are_those_of_the_task():
     rollouts = rollout(
         [NamedObservation(make_cart_pole(), "state") for _ in range(2)],
         [1, 2],
-        Policy(network(), CART_POLE, WORDS, 2),
+        Policy(network(), CART_POLE, VOCABULARY, 2),
     )
     assert {a for r in rollouts for a in r.actions} <= {0, 1}
     assert all(r.total == len(r.actions) for r in rollouts)
@@ -224,9 +229,9 @@ def test_what_cannot_be_played_is_named():
     with pytest.raises(ValueError, match="2 environments"):
         rollout([GridWorld(), GridWorld()], [1], lambda v, _: [0])
     with pytest.raises(ValueError, match="history=0"):
-        Policy(network(), GRID, WORDS, 0)
+        Policy(network(), GRID, VOCABULARY, 0)
     with pytest.raises(ValueError, match="one discrete number"):
-        Policy(network(), CAPTION, WORDS, 1)
+        Policy(network(), CAPTION, VOCABULARY, 1)
     with pytest.raises(ValueError, match="action=2"):
         Corridor(False).step(2)
     with pytest.raises(ValueError, match="limit=0"):
@@ -236,11 +241,11 @@ def test_what_cannot_be_played_is_named():
 def test_captions_are_read_up_to_their_end():
     model = network()
     episodes = caption_episodes(torch.rand(3, 8, 8), torch.tensor([1, 2, 3]))
-    seen = stack([serialize_episode(e, CAPTION, WORDS)[:5] for e in episodes])
+    seen = stack([serialize_episode(e, CAPTION, VOCABULARY)[:5] for e in episodes])
     with torch.no_grad():
-        said = write_captions(model, seen, WORDS, END, max_new_tokens=4)
-        logits = model(seen)[:, -1, : WORDS.text_size]
-    first = [WORDS.characters.decode([i]) for i in logits.argmax(-1).tolist()]
+        said = generate_captions(model, seen, VOCABULARY, END, max_new_tokens=4)
+        logits = model(seen)[:, -1, : VOCABULARY.text_size]
+    first = [VOCABULARY.characters.decode([i]) for i in logits.argmax(-1).tolist()]
     for word, character in zip(said, first, strict=True):
         assert END not in word and len(word) <= 4
         assert (word or END)[0] == character
@@ -254,5 +259,7 @@ def test_bits_are_those_of_the_later_half():
 
 
 def test_a_task_lists_its_parts_in_order():
-    assert [name for name, _ in Task("t", CART_POLE.observations).seen()] == ["state"]
-    assert [name for name, _ in GRID.done()] == ["move"]
+    assert [
+        name for name, _ in Task("t", CART_POLE.observations).ordered_observations()
+    ] == ["state"]
+    assert [name for name, _ in GRID.ordered_actions()] == ["move"]

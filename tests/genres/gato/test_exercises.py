@@ -10,8 +10,8 @@ from genai_lib.genres.gato.exercises import check_number_token, check_time_step
 
 
 def number_token(value, text_size, sign=math.copysign, last=1023):
-    squeezed = math.log(100 * abs(value) + 1) / math.log(25601)
-    return text_size + min(int((sign(squeezed, value) + 1) / 2 * 1024), last)
+    compressed = math.log(100 * abs(value) + 1) / math.log(25601)
+    return text_size + min(int((sign(compressed, value) + 1) / 2 * 1024), last)
 
 
 def test_the_token_of_the_paper_is_right():
@@ -21,14 +21,14 @@ def test_the_token_of_the_paper_is_right():
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda v, n: number_token(v, 0), "shift them"),
-        (lambda v, n: number_token(v, n, last=1024), "behind the last bin"),
+        (lambda v, n: number_token(v, 0), "shift them by text_size"),
+        (lambda v, n: number_token(v, n, last=1024), "beyond the last bin"),
         (lambda v, n: number_token(v, n, lambda s, v: -math.copysign(s, v)), "sign"),
         (
             lambda v, n: (
                 n + int((v + 1) / 2 * 1024) if abs(v) < 1 else number_token(v, n)
             ),
-            "not squeezed",
+            "not compressed",
         ),
         (lambda v, n: n, "should get"),
         (lambda v, n: ..., "not filled in"),
@@ -39,16 +39,17 @@ def test_other_tokens_are_named(answer, message):
     assert not verdict and message in verdict.message
 
 
-def time_step(seen, done, separator):
-    view = [t for name in sorted(seen) for t in seen[name]] + [separator]
-    act = [t for name in sorted(done) for t in done[name]]
-    return view + act, [False] * len(view) + [True] * len(act)
+def time_step(observations, actions, separator):
+    front = [t for name in sorted(observations) for t in observations[name]]
+    front.append(separator)
+    back = [t for name in sorted(actions) for t in actions[name]]
+    return front + back, [False] * len(front) + [True] * len(back)
 
 
-def changed(tokens=lambda s, d, b, t: t, learned=lambda m: m):
-    def answer(seen, done, separator):
-        right, marks = time_step(seen, done, separator)
-        return tokens(seen, done, separator, right), learned(marks)
+def changed(tokens=lambda s, d, b, t: t, mask=lambda m: m):
+    def answer(observations, actions, separator):
+        right, flags = time_step(observations, actions, separator)
+        return tokens(observations, actions, separator, right), mask(flags)
 
     return answer
 
@@ -65,14 +66,17 @@ def test_the_order_of_the_paper_is_right():
     ("answer", "message"),
     [
         (changed(lambda s, d, b, t: [x for x in t if x != b]), "separator is missing"),
-        (changed(lambda s, d, b, t: flat(s) + [b] + t[5:]), "seen is not sorted"),
-        (changed(lambda s, d, b, t: t[:5] + flat(d)), "done is not sorted"),
-        (changed(lambda s, d, b, t: t[:4] + t[5:] + [b]), "before what is done"),
+        (
+            changed(lambda s, d, b, t: flat(s) + [b] + t[5:]),
+            "observations are not sorted",
+        ),
+        (changed(lambda s, d, b, t: t[:5] + flat(d)), "actions are not sorted"),
+        (changed(lambda s, d, b, t: t[:4] + t[5:] + [b]), "before the actions"),
         (changed(lambda s, d, b, t: t[::-1]), "came"),
-        (changed(learned=lambda m: m[1:]), "as many marks"),
-        (changed(learned=lambda m: [True] * 8), "seen is not to be"),
-        (changed(learned=lambda m: [False] * 4 + [True] * 4), "separator is not"),
-        (changed(learned=lambda m: [False] * 8), "every action"),
+        (changed(mask=lambda m: m[1:]), "as many entries"),
+        (changed(mask=lambda m: [True] * 8), "observations do not count"),
+        (changed(mask=lambda m: [False] * 4 + [True] * 4), "separator does not count"),
+        (changed(mask=lambda m: [False] * 8), "every action"),
         (lambda s, d, b: ..., "not filled in"),
     ],
 )
@@ -94,14 +98,14 @@ def test_zero_and_the_ends_are_asked_for(answer):
 
 
 def numpy_token(value, text_size):
-    squeezed = np.sign(value) * np.log1p(100 * np.abs(value)) / np.log1p(25600)
-    return text_size + np.clip(np.floor((squeezed + 1) * 512), 0, 1023).astype(int)
+    compressed = np.sign(value) * np.log1p(100 * np.abs(value)) / np.log1p(25600)
+    return text_size + np.clip(np.floor((compressed + 1) * 512), 0, 1023).astype(int)
 
 
 def tensor_token(value, text_size):
     x = torch.tensor(value, dtype=torch.float64)
-    squeezed = x.sign() * (100 * x.abs() + 1).log() / math.log(25601)
-    return ((squeezed + 1) / 2 * 1024).long().clamp(max=1023) + text_size
+    compressed = x.sign() * (100 * x.abs() + 1).log() / math.log(25601)
+    return ((compressed + 1) / 2 * 1024).long().clamp(max=1023) + text_size
 
 
 @pytest.mark.parametrize("answer", [numpy_token, tensor_token])
@@ -114,9 +118,9 @@ def test_tokens_in_another_style_are_right(answer):
     [
         lambda s, d, b: ([7, 8, 5, 6, 9, 1, 3, 2], [False] * 5 + [True] * 3),
         lambda s, d, b: time_step(s, d, 9),
-        changed(learned=lambda m: ["yes" if mark else "" for mark in m]),
-        changed(learned=lambda m: [2 * mark for mark in m]),
-        changed(learned=lambda m: [i > 4 for i in range(len(m))]),
+        changed(mask=lambda m: ["yes" if mark else "" for mark in m]),
+        changed(mask=lambda m: [2 * mark for mark in m]),
+        changed(mask=lambda m: [i > 4 for i in range(len(m))]),
         lambda s, d, b: time_step({n: sorted(t) for n, t in s.items()}, d, b),
     ],
 )
@@ -127,13 +131,13 @@ def test_a_step_that_is_right_in_one_case_alone_is_wrong(answer):
 @pytest.mark.parametrize(
     "answer",
     [
-        changed(learned=lambda m: torch.tensor(m)),
-        changed(learned=lambda m: np.array(m)),
-        changed(learned=lambda m: [int(mark) for mark in m]),
-        changed(learned=tuple),
+        changed(mask=lambda m: torch.tensor(m)),
+        changed(mask=lambda m: np.array(m)),
+        changed(mask=lambda m: [int(mark) for mark in m]),
+        changed(loss_mask=tuple),
     ],
 )
-def test_marks_come_in_any_form(answer):
+def test_masks_come_in_any_form(answer):
     assert check_time_step(answer)
 
 

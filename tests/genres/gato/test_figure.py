@@ -21,7 +21,7 @@ from genai_lib.genres.gato import (
 from genai_lib.genres.gato.figure import replay_cart_pole, replay_corridor
 from genai_lib.live.replay import Scene, draw_scene, replay
 
-WORDS = Vocabulary(CharacterTokenizer.of("abcdefgh"))
+VOCABULARY = Vocabulary(CharacterTokenizer.of("abcdefgh"))
 
 
 def generator():
@@ -76,8 +76,8 @@ def test_what_cannot_be_shown_is_named(scenes, message):
 
 def test_cart_pole_shows_the_tokens_of_the_sequence():
     (episode,) = cart_pole_episodes(1, generator(), steps=9)
-    explorer = replay_cart_pole(episode, WORDS, steps=7)
-    ids = serialize_episode(episode, CART_POLE, WORDS).ids.view(-1, 6).tolist()
+    explorer = replay_cart_pole(episode, VOCABULARY, steps=7)
+    ids = serialize_episode(episode, CART_POLE, VOCABULARY).ids.view(-1, 6).tolist()
     assert explorer.lists["step"] == list(range(1, 8))
     for step in (1, 7):
         words = drawn_words(explorer.draw(step=step))
@@ -88,11 +88,11 @@ def test_cart_pole_shows_the_tokens_of_the_sequence():
 
 def test_the_corridor_shows_the_prompt_and_then_the_network():
     (shown,) = corridor_episodes(1, generator(), True)
-    rule = [lambda v, _: [corridor_expert(x["way"], True) for x in v]]
+    rule = [lambda v, _: [corridor_expert(x["goal_offset"], True) for x in v]]
     (played,) = rollout([Corridor(True)], [3], *rule)
-    explorer = replay_corridor(shown, played, WORDS, shown=4)
+    explorer = replay_corridor(shown, played, VOCABULARY, shown=4)
     assert len(explorer.lists["step"]) == 4 + 10
-    ids = serialize_episode(shown, CORRIDOR, WORDS).ids.view(-1, 3).tolist()
+    ids = serialize_episode(shown, CORRIDOR, VOCABULARY).ids.view(-1, 3).tolist()
     acts = [drawn_words(explorer.draw(step=n))[-1] for n in range(1, 15)]
     assert acts == [str(row[2]) for row in ids[-4:]] + [str(a) for a in played.actions]
     assert "the expert takes" in explorer.alt(step=4)

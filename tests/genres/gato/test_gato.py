@@ -20,7 +20,7 @@ from genai_lib.genres.gato import (
     Discrete,
     Episode,
     Gato,
-    Picture,
+    Image,
     Task,
     Text,
     Vocabulary,
@@ -28,18 +28,18 @@ from genai_lib.genres.gato import (
     bounded_to_tokens,
     continuous_to_tokens,
     masked_loss,
+    mu_law_compress,
+    mu_law_expand,
     normalise_patches,
     serialize_episode,
     serialize_text,
-    squeeze,
     stack,
     tokens_to_bounded,
     tokens_to_continuous,
-    unsqueeze,
 )
 from genai_lib.genres.gato.sequences import PATCH, join, plain_tokens
 
-WORDS = Vocabulary(CharacterTokenizer.of("abcdefghij"))
+VOCABULARY = Vocabulary(CharacterTokenizer.of("abcdefghij"))
 V, BAR = 10, 10 + 1024
 MIXED = Task(
     "mixed",
@@ -47,7 +47,7 @@ MIXED = Task(
         "b": Continuous((2,)),
         "a": Discrete(5, (2,)),
         "z": Text(),
-        "eye": Picture((2, 4, 6), patch=2),
+        "eye": Image((2, 4, 6), patch=2),
     },
     {"push": Discrete(3), "grip": Bounded((2,))},
 )
@@ -83,7 +83,7 @@ def test_a_number_comes_back_within_its_bin(x):
     assert tokens.item() == by_hand(x)
     assert low - 1e-9 <= values <= high + 1e-9 and low < back < high
     assert (back - values).abs() <= high - low
-    assert (squeeze(back) - squeeze(values)).abs() <= 1 / BINS + 1e-12
+    assert (mu_law_compress(back) - mu_law_compress(values)).abs() <= 1 / BINS + 1e-12
 
 
 @given(st.floats(-1, 1, allow_nan=False))
@@ -109,13 +109,15 @@ def test_the_example_by_hand():
         33_023,
         32_000,
     ]
-    assert_close(squeeze(torch.tensor(2.55)).item(), math.log(256) / math.log(25601))
+    assert_close(
+        mu_law_compress(torch.tensor(2.55)).item(), math.log(256) / math.log(25601)
+    )
 
 
 def test_the_law_is_odd_and_inverted():
     x = torch.linspace(-256, 256, 1001, dtype=torch.float64)
-    assert_close(squeeze(-x), -squeeze(x))
-    assert_close(unsqueeze(squeeze(x)), x)
+    assert_close(mu_law_compress(-x), -mu_law_compress(x))
+    assert_close(mu_law_expand(mu_law_compress(x)), x)
 
 
 def test_a_law_chosen_by_the_values_could_not_be_read_back():
@@ -143,30 +145,34 @@ def test_tokens_that_are_no_numbers_are_named():
 
 
 def test_the_vocabulary_has_text_then_bins_then_the_separator():
-    assert (WORDS.text_size, WORDS.separator, WORDS.size) == (V, BAR, BAR + 1)
+    assert (VOCABULARY.text_size, VOCABULARY.separator, VOCABULARY.size) == (
+        V,
+        BAR,
+        BAR + 1,
+    )
 
 
 def test_a_time_step_has_the_order_of_the_paper():
     episode = mixed()
-    tokens = serialize_episode(episode, MIXED, WORDS)
+    tokens = serialize_episode(episode, MIXED, VOCABULARY)
     step = [*[0, 1, 2], *[PATCH] * 6, *[0, 1]]
     step += continuous_to_tokens(episode.observations["b"][0], V).tolist() + [BAR]
     step += bounded_to_tokens(episode.actions["grip"][0], V).tolist() + [0]
     assert tokens.ids[: len(step)].tolist() == step
     assert tokens.local[: len(step)].tolist() == [*range(2, 16), 1, 1, 1]
     marks = [True] * 3 + [False] * 11 + [True] * 3
-    assert tokens.learned[: len(step)].tolist() == marks
+    assert tokens.loss_mask[: len(step)].tolist() == marks
     assert len(tokens) == 3 * 14 + 3 + 1 + 2
 
 
 def test_steps_written_at_once_are_those_written_one_by_one():
-    seen = {"b": Continuous((2, 2)), "eye": Picture((1, 2, 2), 1)}
+    seen = {"b": Continuous((2, 2)), "eye": Image((1, 2, 2), 1)}
     task = Task("t", seen, {"push": Discrete(4)})
     episode = Episode(
         {"b": torch.randn(5, 2, 2), "eye": torch.rand(5, 1, 2, 2)},
         {"push": torch.tensor([3, 1, 0, 2, 2])},
     )
-    whole = serialize_episode(episode, task, WORDS)
+    whole = serialize_episode(episode, task, VOCABULARY)
     parts = [
         serialize_episode(
             Episode(
@@ -174,36 +180,36 @@ def test_steps_written_at_once_are_those_written_one_by_one():
                 {n: v[s : s + 1] for n, v in episode.actions.items()},
             ),
             task,
-            WORDS,
+            VOCABULARY,
         )
         for s in range(5)
     ]
     together = join(*parts)
-    for name in ("ids", "local", "learned", "pixels", "places"):
+    for name in ("ids", "local", "loss_mask", "pixels", "intervals"):
         assert torch.equal(getattr(whole, name), getattr(together, name)), name
     rows = continuous_to_tokens(episode.observations["b"][0].flatten(), V)
     assert torch.equal(whole.ids[4:8], rows)
 
 
 def test_patches_are_pixels_over_the_root_of_the_patch_size():
-    picture = torch.rand(1, 3, 32, 48)
-    patches = normalise_patches(picture, 16)
+    image = torch.rand(1, 3, 32, 48)
+    patches = normalise_patches(image, 16)
     assert patches.shape == (1, 6, 768)
-    corner = picture[0, :, :16, 16:32].reshape(-1)
+    corner = image[0, :, :16, 16:32].reshape(-1)
     assert_close(patches[0, 1], (2 * corner - 1) / 4)
 
 
-def test_places_of_patches_cover_the_picture():
-    tokens = serialize_episode(mixed(1), MIXED, WORDS)
-    places = tokens.places[tokens.ids == PATCH]  # 2 rows of 3 patches
-    assert places[:, :, 0].tolist() == [[0, 63]] * 3 + [[64, 127]] * 3
-    assert places[:3, :, 1].tolist() == [[0, 41], [42, 84], [85, 127]]
+def test_intervals_of_patches_cover_the_image():
+    tokens = serialize_episode(mixed(1), MIXED, VOCABULARY)
+    intervals = tokens.intervals[tokens.ids == PATCH]  # 2 rows of 3 patches
+    assert intervals[:, :, 0].tolist() == [[0, 63]] * 3 + [[64, 127]] * 3
+    assert intervals[:3, :, 1].tolist() == [[0, 41], [42, 84], [85, 127]]
 
 
 def test_text_is_learned_and_has_no_time_step():
-    tokens = serialize_text("abca", WORDS)
+    tokens = serialize_text("abca", VOCABULARY)
     assert tokens.ids.tolist() == [0, 1, 2, 0]
-    assert tokens.learned.all() and not tokens.local.any()
+    assert tokens.loss_mask.all() and not tokens.local.any()
 
 
 @pytest.mark.parametrize(
@@ -231,18 +237,18 @@ def test_what_is_not_specified_is_named(name, value, message):
     episode = mixed()
     seen = {**episode.observations, name: value}
     with pytest.raises(ValueError, match=message):
-        serialize_episode(Episode(seen, episode.actions), MIXED, WORDS)
+        serialize_episode(Episode(seen, episode.actions), MIXED, VOCABULARY)
 
 
 def test_other_parts_and_long_episodes_are_named():
     episode = mixed()
     with pytest.raises(ValueError, match="observations=.*'mixed'"):
-        serialize_episode(Episode({}, episode.actions), MIXED, WORDS)
+        serialize_episode(Episode({}, episode.actions), MIXED, VOCABULARY)
     with pytest.raises(ValueError, match="48 tokens, more than context=47"):
-        serialize_episode(episode, MIXED, WORDS, context=47)
-    assert len(serialize_episode(episode, MIXED, WORDS, context=48)) == 48
+        serialize_episode(episode, MIXED, VOCABULARY, context=47)
+    assert len(serialize_episode(episode, MIXED, VOCABULARY, context=48)) == 48
     with pytest.raises(ValueError, match="more than context=3"):
-        serialize_text("abcd", WORDS, context=3)
+        serialize_text("abcd", VOCABULARY, context=3)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +258,7 @@ def test_other_parts_and_long_episodes_are_named():
         (lambda: Continuous((), -300, 1), "low=-300"),
         (lambda: Continuous((), 2, 1), "low=2"),
         (lambda: Bounded((), -1, 2), "within -1 to 1"),
-        (lambda: Picture((1, 5, 4), 2), "multiples of patch=2"),
+        (lambda: Image((1, 5, 4), 2), "multiples of patch=2"),
     ],
 )
 def test_impossible_specifications_are_named(make, message):
@@ -263,14 +269,14 @@ def test_impossible_specifications_are_named(make, message):
 def test_discrete_values_must_not_be_taken_for_numbers():
     task = Task("t", {"a": Discrete(11)})
     with pytest.raises(ValueError, match="options=11 are more than the 10"):
-        serialize_episode(Episode({"a": torch.tensor([3])}, {}), task, WORDS)
+        serialize_episode(Episode({"a": torch.tensor([3])}, {}), task, VOCABULARY)
 
 
 def network(positional_encoding=None, pixels=8, **sizes):
     torch.manual_seed(0)
     sizes = {"context": 64, "width": 16, "heads": 2, "init_std": 0.3} | sizes
     return Gato(
-        GPTConfig(WORDS.size, **sizes),
+        GPTConfig(VOCABULARY.size, **sizes),
         pixels=pixels,
         positional_encoding=positional_encoding,
     ).eval()
@@ -281,7 +287,7 @@ def test_backbone_is_gpt2_with_input_embeddings(tmp_path):
     model = network()
     model.backbone.save_pretrained(tmp_path)
     reference = transformers.GPT2LMHeadModel.from_pretrained(tmp_path).eval()
-    batch = stack([serialize_episode(mixed(n), MIXED, WORDS) for n in (3, 2)])
+    batch = stack([serialize_episode(mixed(n), MIXED, VOCABULARY) for n in (3, 2)])
     with torch.no_grad():
         vectors = model.embed(batch)
         wanted = reference(inputs_embeds=vectors).logits
@@ -290,13 +296,13 @@ def test_backbone_is_gpt2_with_input_embeddings(tmp_path):
 
 def test_embedding_is_token_or_patch_plus_local_place():
     model = network()
-    tokens = serialize_episode(mixed(1), MIXED, WORDS)
+    tokens = serialize_episode(mixed(1), MIXED, VOCABULARY)
     found = model.embed(stack([tokens]))[0]
     local = model.local.weight[tokens.local]
     is_patch = tokens.ids == PATCH
     table = model.backbone.embedding.weight
     assert_close(found[~is_patch], (table[tokens.ids.clamp(min=0)] + local)[~is_patch])
-    patch, (first, last) = model.patches, tokens.places[is_patch].unbind(1)
+    patch, (first, last) = model.patches, tokens.intervals[is_patch].unbind(1)
     middle = (first + last) // 2
     x = patch.to_width(tokens.pixels[is_patch])
     x = x + patch.to_change(functional.gelu(x))
@@ -304,9 +310,9 @@ def test_embedding_is_token_or_patch_plus_local_place():
     assert_close(found[is_patch], x + local[is_patch])
 
 
-def test_places_are_drawn_within_the_patch_in_training_only():
+def test_positions_are_drawn_within_the_patch_in_training_only():
     model = network().train()
-    tokens = stack([serialize_episode(mixed(1), MIXED, WORDS)])
+    tokens = stack([serialize_episode(mixed(1), MIXED, VOCABULARY)])
     first, second = (
         model.embed(tokens, torch.Generator().manual_seed(s)) for s in (1, 2)
     )
@@ -323,17 +329,17 @@ def test_places_are_drawn_within_the_patch_in_training_only():
 def test_all_actions_share_one_place_and_text_has_none():
     model = network()
     assert not model.local.weight[0].any()
-    loss = masked_loss(model, stack([serialize_text("abcd", WORDS)]))
+    loss = masked_loss(model, stack([serialize_text("abcd", VOCABULARY)]))
     loss.backward()
     assert not model.local.weight.grad.any()
 
 
 def test_loss_counts_text_and_actions_alone():
     model = network()
-    tokens = stack([serialize_episode(mixed(n), MIXED, WORDS) for n in (3, 1)])
+    tokens = stack([serialize_episode(mixed(n), MIXED, VOCABULARY) for n in (3, 1)])
     log_p = model(tokens)[:, :-1].log_softmax(-1)
     total = count = 0
-    for b, t in torch.nonzero(tokens.learned[:, 1:]).tolist():
+    for b, t in torch.nonzero(tokens.loss_mask[:, 1:]).tolist():
         total, count = total - log_p[b, t, tokens.ids[b, t + 1]], count + 1
     assert_close(masked_loss(model, tokens), total / count)
     assert count == 3 * 3 + 6 - 1 + 3 + 3 - 1  # the first token is given
@@ -341,8 +347,8 @@ def test_loss_counts_text_and_actions_alone():
 
 def test_what_is_seen_and_what_is_padded_changes_no_target():
     model = network()
-    short = stack([serialize_episode(mixed(1), MIXED, WORDS)])
-    pair = stack([serialize_episode(mixed(n), MIXED, WORDS) for n in (1, 3)])
+    short = stack([serialize_episode(mixed(1), MIXED, VOCABULARY)])
+    pair = stack([serialize_episode(mixed(n), MIXED, VOCABULARY) for n in (1, 3)])
     alone = masked_loss(model, short)
     padded = masked_loss(model, pair[:1])
     assert_close(alone, padded)
@@ -350,22 +356,22 @@ def test_what_is_seen_and_what_is_padded_changes_no_target():
 
 def test_in_a_batch_of_several_sources_every_token_weighs_alike():
     model = network()
-    a = serialize_text("abcdef", WORDS)
-    b = serialize_episode(mixed(2), MIXED, WORDS)
-    counts = [x.learned[1:].sum() for x in (a, b)]
+    a = serialize_text("abcdef", VOCABULARY)
+    b = serialize_episode(mixed(2), MIXED, VOCABULARY)
+    counts = [x.loss_mask[1:].sum() for x in (a, b)]
     losses = [masked_loss(model, stack([x])) for x in (a, b)]
     wanted = sum(n * x for n, x in zip(counts, losses, strict=True)) / sum(counts)
     assert_close(masked_loss(model, stack([a, b])), wanted)
 
 
 def test_what_comes_after_is_the_last_row_of_all_scores():
-    model, batch = network(), stack([serialize_episode(mixed(2), MIXED, WORDS)])
-    assert_close(model.after(batch), model(batch)[:, -1])
+    model, batch = network(), stack([serialize_episode(mixed(2), MIXED, VOCABULARY)])
+    assert_close(model.next_logits(batch), model(batch)[:, -1])
 
 
 def test_changing_what_comes_later_changes_nothing_before():
     model = network(RotaryPositions(8))
-    tokens = stack([serialize_episode(mixed(2), MIXED, WORDS)])
+    tokens = stack([serialize_episode(mixed(2), MIXED, VOCABULARY)])
     changed = tokens.map(torch.clone)
     changed.ids[0, 20:] = 1
     same = torch.isclose(model(tokens), model(changed), atol=1e-5).all(-1)[0]
@@ -374,7 +380,7 @@ def test_changing_what_comes_later_changes_nothing_before():
 
 def test_it_learns_one_batch_by_heart():
     model = network(RotaryPositions(8)).train()
-    batch = stack([serialize_episode(mixed(3), MIXED, WORDS)])
+    batch = stack([serialize_episode(mixed(3), MIXED, VOCABULARY)])
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     generator = torch.Generator().manual_seed(0)
     for _ in range(80):
@@ -394,13 +400,13 @@ def test_it_learns_one_batch_by_heart():
     ],
 )
 def test_sequences_that_cannot_be_read_are_named(change, message):
-    tokens = stack([serialize_text("abcd", WORDS)])
+    tokens = stack([serialize_text("abcd", VOCABULARY)])
     with pytest.raises(ValueError, match=message):
         network()(change(tokens))
 
 
 def test_other_patches_and_long_time_steps_are_named():
-    tokens = stack([serialize_episode(mixed(1), MIXED, WORDS)])
+    tokens = stack([serialize_episode(mixed(1), MIXED, VOCABULARY)])
     with pytest.raises(ValueError, match="must have 16 numbers in a patch"):
         network(pixels=16)(tokens)
     model = network()
@@ -415,7 +421,7 @@ def test_other_patches_and_long_time_steps_are_named():
 
 PARTS = {
     "text": Text(),
-    "picture": Picture((1, 4, 4), 2),
+    "image": Image((1, 4, 4), 2),
     "one whole number": Discrete(5),
     "two whole numbers": Discrete(5, (2,)),
     "real": Continuous(),
@@ -435,7 +441,7 @@ def test_values_of_any_wrong_kind_are_named(part, kind):
         parts = {"observations": {}, "actions": {}} | {kind: {"field": value}}
         task = Task("t", **{kind: {"field": part}})
         with pytest.raises(ValueError, match="field"):
-            serialize_episode(Episode(**parts), task, WORDS)
+            serialize_episode(Episode(**parts), task, VOCABULARY)
 
 
 def test_wrong_values_beside_a_text_are_named():
@@ -444,35 +450,35 @@ def test_wrong_values_beside_a_text_are_named():
             seen = {"field": value, "words": ["a", "b"]}
             task = Task(name, {"field": part, "words": Text()})
             with pytest.raises(ValueError, match="field"):
-                serialize_episode(Episode(seen, {}), task, WORDS)
+                serialize_episode(Episode(seen, {}), task, VOCABULARY)
 
 
 def test_what_is_not_an_episode_is_named():
     for wrong in (None, {"a": 1}, 3):
         with pytest.raises(ValueError, match="episode="):
-            serialize_episode(wrong, Task("t", {"a": Text()}), WORDS)
+            serialize_episode(wrong, Task("t", {"a": Text()}), VOCABULARY)
         with pytest.raises(ValueError, match="observations="):
-            serialize_episode(Episode(wrong, {}), Task("t", {"b": Text()}), WORDS)
+            serialize_episode(Episode(wrong, {}), Task("t", {"b": Text()}), VOCABULARY)
         with pytest.raises(ValueError, match="text="):
-            serialize_text(wrong, WORDS)
+            serialize_text(wrong, VOCABULARY)
     for context in (0, -1, 1.5, "9"):
         with pytest.raises(ValueError, match="context="):
-            serialize_text("a", WORDS, context)
+            serialize_text("a", VOCABULARY, context)
 
 
-def picture_of(side, patch):
-    task = Task("t", {"picture": Picture((1, side, side), patch)})
-    episode = Episode({"picture": torch.rand(1, 1, side, side)}, {})
-    return serialize_episode(episode, task, WORDS)
+def image_of(side, patch):
+    task = Task("t", {"image": Image((1, side, side), patch)})
+    episode = Episode({"image": torch.rand(1, 1, side, side)}, {})
+    return serialize_episode(episode, task, VOCABULARY)
 
 
 @pytest.mark.parametrize("sizes", [(2, 4), (4, 2), (1, 2, 4)])
 @pytest.mark.parametrize("put", [stack, lambda pieces: join(*pieces)])
 def test_patches_of_different_sizes_do_not_stand_together(put, sizes):
-    pieces = [picture_of(4, size) for size in sizes]
+    pieces = [image_of(4, size) for size in sizes]
     with pytest.raises(ValueError, match="pixels: patches of .* numbers cannot"):
-        put([pieces[0], serialize_text("a", WORDS), *pieces[1:]])
-    together = put([pieces[0], serialize_text("a", WORDS), picture_of(8, sizes[0])])
+        put([pieces[0], serialize_text("a", VOCABULARY), *pieces[1:]])
+    together = put([pieces[0], serialize_text("a", VOCABULARY), image_of(8, sizes[0])])
     assert together.pixels.shape[-1] == sizes[0] ** 2
 
 
@@ -480,6 +486,6 @@ def test_nothing_makes_no_batch():
     for put in (lambda: stack([]), join):
         with pytest.raises(ValueError, match="sequences: at least one"):
             put()
-    text = serialize_text("ab", WORDS)
+    text = serialize_text("ab", VOCABULARY)
     with pytest.raises(ValueError, match=r"ids=.*shape \(1, 2\).*\(T,\)"):
         stack([text, text[None]])

@@ -27,17 +27,17 @@ from genai_lib.genres.gato import (
     Vocabulary,
     caption_episodes,
     corridor_episodes,
+    generate_captions,
     grid_episodes,
     make_cart_pole,
     rollout,
     serialize_episode,
     stack,
-    write_captions,
 )
 from genai_lib.genres.gato.environments import moved
 from genai_lib.genres.gato.model import likeliest
 
-WORDS = Vocabulary(CharacterTokenizer.of("\nabcdefghijklmnopqrstuvwxyz"))
+VOCABULARY = Vocabulary(CharacterTokenizer.of("\nabcdefghijklmnopqrstuvwxyz"))
 MAKERS = {
     "grid": GridWorld,
     "short grid": lambda: GridWorld(limit=3),
@@ -56,7 +56,7 @@ def generator(seed=0):
 
 def network():
     torch.manual_seed(0)
-    config = GPTConfig(WORDS.size, width=16, heads=2, init_std=0.5)
+    config = GPTConfig(VOCABULARY.size, width=16, heads=2, init_std=0.5)
     return Gato(config, pixels=16, positional_encoding=RotaryPositions(8)).eval()
 
 
@@ -68,7 +68,7 @@ def test_gymnasium_finds_nothing_to_complain_about(make):
     assert isinstance(make(), gymnasium.Env) and make().render_mode is None
 
 
-def test_a_named_world_is_one_too():
+def test_a_named_environment_is_one_too():
     environment = NamedObservation(make_cart_pole(), "state")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of CartPole's infinite bounds
@@ -85,7 +85,7 @@ def test_a_named_world_is_one_too():
 def test_a_seed_says_all_and_without_one_the_episodes_differ(make):
     def starts(environment):
         firsts = [environment.reset(seed=4), *(environment.reset() for _ in range(30))]
-        return [str(view["way"]) for view, _ in firsts]
+        return [str(view["goal_offset"]) for view, _ in firsts]
 
     assert starts(make()) == starts(make())
     assert len(set(starts(make()))) > 3
@@ -137,7 +137,7 @@ def test_the_grid_knows_its_actions():
 
 
 @environments
-def test_worlds_can_be_copied_and_sent(make):
+def test_environments_can_be_copied_and_sent(make):
     environment = make()
     environment.reset(seed=3)
     others = copy.deepcopy(environment), pickle.loads(pickle.dumps(environment))
@@ -146,7 +146,7 @@ def test_worlds_can_be_copied_and_sent(make):
         assert [str(other.step(action)) for other in others] == [wanted] * 2
 
 
-def test_one_world_cannot_be_two():
+def test_one_environment_cannot_be_two():
     environment = GridWorld()
     with pytest.raises(ValueError, match="environments: one of them stands twice"):
         rollout(
@@ -157,7 +157,7 @@ def test_one_world_cannot_be_two():
 
 
 @pytest.mark.parametrize("actions", [[], [0], [0, 1, 0]])
-def test_every_world_needs_one_action(actions):
+def test_every_environment_needs_one_action(actions):
     with pytest.raises(ValueError, match=f"choose gave {len(actions)} actions for 2"):
         rollout([GridWorld(), GridWorld()], [0, 1], lambda v, _: actions)
 
@@ -169,69 +169,69 @@ def test_half_an_action_is_not_an_action():
 
 def prompts(count):
     episodes = grid_episodes(60, generator())
-    written = [serialize_episode(e, GRID, WORDS) for e in episodes]
+    written = [serialize_episode(e, GRID, VOCABULARY) for e in episodes]
     return [tokens[-8:] for tokens in written if len(tokens) >= 8][:count]
 
 
 @pytest.mark.parametrize("counts", [(3, 5), (5, 3), (4, 4), (2, 1, 6)])
 @pytest.mark.parametrize("prompted", [False, True])
-def test_a_player_begins_each_play_anew(counts, prompted):
+def test_a_policy_begins_each_play_anew(counts, prompted):
     model, prompt = network(), prompts(1)[0] if prompted else None
-    player = Policy(model, GRID, WORDS, 3, prompt)
+    policy = Policy(model, GRID, VOCABULARY, 3, prompt)
     for count in counts:
         seeds = range(count)
-        fresh = Policy(model, GRID, WORDS, 3, prompt)
+        fresh = Policy(model, GRID, VOCABULARY, 3, prompt)
         found, wanted = (
             [
                 r.actions
                 for r in rollout([GridWorld(limit=s + 2) for s in seeds], seeds, p)
             ]
-            for p in (player, fresh)
+            for p in (policy, fresh)
         )
         assert found == wanted
 
 
-def test_prompts_of_a_player_are_whole_again():
+def test_prompts_of_a_policy_are_whole_again():
     model, rows = network(), stack(prompts(4))
-    player = Policy(model, GRID, WORDS, 2, rows)
+    policy = Policy(model, GRID, VOCABULARY, 2, rows)
 
     def actions(who):
         grids = [GridWorld(limit=2 + 3 * (s % 2)) for s in range(4)]
         return [r.actions for r in rollout(grids, range(4), who)]
 
-    assert actions(player) == actions(player)
-    assert actions(player) == actions(Policy(model, GRID, WORDS, 2, rows))
-    assert len(player.prompt) == 4
+    assert actions(policy) == actions(policy)
+    assert actions(policy) == actions(Policy(model, GRID, VOCABULARY, 2, rows))
+    assert len(policy.prompt) == 4
     with pytest.raises(ValueError, match="prompt has 4 rows for 3 environments"):
-        rollout([GridWorld() for _ in range(3)], range(3), player)
+        rollout([GridWorld() for _ in range(3)], range(3), policy)
 
 
-def test_a_player_can_stop_in_the_middle():
-    player = Policy(network(), CORRIDOR, WORDS, 4)
-    (wanted,) = rollout([Corridor(True)], [1], player)
-    player([{"way": np.int64(2)}] * 7, None)
-    (found,) = rollout([Corridor(True)], [1], player)
+def test_a_policy_can_stop_in_the_middle():
+    policy = Policy(network(), CORRIDOR, VOCABULARY, 4)
+    (wanted,) = rollout([Corridor(True)], [1], policy)
+    policy([{"goal_offset": np.int64(2)}] * 7, None)
+    (found,) = rollout([Corridor(True)], [1], policy)
     assert found.actions == wanted.actions
 
 
 def test_prompts_of_different_lengths_are_refused():
     """Their padding would stand in the middle, where it reads like a token."""
     rows = prompts(2)
-    player = Policy(network(), GRID, WORDS, 2, stack([rows[0], rows[1][:4]]))
+    policy = Policy(network(), GRID, VOCABULARY, 2, stack([rows[0], rows[1][:4]]))
     with pytest.raises(ValueError, match="padding stands before tokens"):
-        rollout([GridWorld(), GridWorld()], [0, 1], player)
+        rollout([GridWorld(), GridWorld()], [0, 1], policy)
 
 
 def test_what_comes_after_a_row_is_asked_behind_its_last_token():
     model, rows = network(), prompts(3)
     rows = [rows[0], rows[1][:5], rows[2][:1]]
     with torch.no_grad():
-        found = model.after(stack(rows))
+        found = model.next_logits(stack(rows))
         for row, logits in zip(rows, found, strict=True):
             torch.testing.assert_close(model(row[None])[0, -1], logits)
         padded = stack(rows)
         with pytest.raises(ValueError, match="sequences: one of them is empty"):
-            model.after(stack([rows[0], rows[1][:0]]))
+            model.next_logits(stack([rows[0], rows[1][:0]]))
         for order in ([7, 0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 7, 3, 4, 5, 6]):
             with pytest.raises(ValueError, match="padding stands before tokens"):
                 model(padded[:, order])
@@ -241,13 +241,13 @@ def test_what_comes_after_a_row_is_asked_behind_its_last_token():
 def test_a_broken_network_neither_acts_nor_names(value):
     model = network()
     model.backbone.embedding.weight.data[3] = value
-    player = Policy(model, CORRIDOR, WORDS, 2)
+    policy = Policy(model, CORRIDOR, VOCABULARY, 2)
     with pytest.raises(ValueError, match="logits hold NaN or infinity"):
-        rollout([Corridor(True) for _ in range(4)], range(4), player)
+        rollout([Corridor(True) for _ in range(4)], range(4), policy)
     episodes = caption_episodes(torch.rand(2, 8, 8), torch.tensor([1, 2]))
-    seen = stack([serialize_episode(e, CAPTION, WORDS)[:5] for e in episodes])
+    seen = stack([serialize_episode(e, CAPTION, VOCABULARY)[:5] for e in episodes])
     with pytest.raises(ValueError, match="logits hold NaN or infinity"):
-        write_captions(model, seen, WORDS, END)
+        generate_captions(model, seen, VOCABULARY, END)
 
 
 def test_the_likeliest_may_stand_beside_what_is_ruled_out():
@@ -263,15 +263,15 @@ def test_the_likeliest_may_stand_beside_what_is_ruled_out():
 def test_a_prompt_of_one_row_serves_all():
     model = network()
     episode = corridor_episodes(1, generator(), True)[0]
-    prompt = serialize_episode(episode, CORRIDOR, WORDS)[-6:]
+    prompt = serialize_episode(episode, CORRIDOR, VOCABULARY)[-6:]
     together = rollout(
         [Corridor(True) for _ in range(3)],
         range(3),
-        Policy(model, CORRIDOR, WORDS, 2, prompt),
+        Policy(model, CORRIDOR, VOCABULARY, 2, prompt),
     )
     for seed, played in enumerate(together):
-        player = Policy(model, CORRIDOR, WORDS, 2, prompt)
-        (alone,) = rollout([Corridor(True)], [seed], player)
+        policy = Policy(model, CORRIDOR, VOCABULARY, 2, prompt)
+        (alone,) = rollout([Corridor(True)], [seed], policy)
         assert alone.actions == played.actions
 
 

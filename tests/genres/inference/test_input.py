@@ -15,7 +15,7 @@ from genai_lib.components.tokens.stored import load_tokenizer
 from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.decoder_only import ModelCache, cross_entropy_bits, text_bits
 from genai_lib.genres.inference import (
-    CountModel,
+    NGramModel,
     Sampling,
     accept,
     beam_search,
@@ -125,7 +125,7 @@ def test_tokens_of_any_integer_type_are_taken(way, dtype):
 @pytest.mark.parametrize("size", [5, 20])
 @pytest.mark.parametrize("kind", ["gpt", "counts"])
 def test_a_draft_with_other_tokens_is_named_at_the_call(size, kind):
-    counts = CountModel(torch.arange(5), 2, size)
+    counts = NGramModel(torch.arange(5), 2, size)
     draft = small_gpt(size) if kind == "gpt" else counts
     with pytest.raises(ValueError, match=f"draft has {size} tokens and the model 11"):
         speculative_decode(small_gpt(), draft, PROMPT, 3)
@@ -150,7 +150,7 @@ def test_whole_numbers_of_any_kind_are_taken(kind):
     assert found[0].tokens.equal(stream(model, PROMPT, 4, 0, end_token=0))
     found = speculated(model, model, PROMPT, kind(4), ahead=kind(2), temperature=0)
     assert found.equal(wanted)
-    assert CountModel(torch.arange(5).int(), kind(2), kind(5)).order == 2
+    assert NGramModel(torch.arange(5).int(), kind(2), kind(5)).order == 2
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, torch.tensor])
@@ -187,10 +187,10 @@ def test_real_numbers_of_any_kind_are_taken(kind):
             lambda: speculative_decode(small_gpt(), small_gpt(), PROMPT, 3, True),
             "ahead",
         ),
-        (lambda: CountModel(torch.arange(5), True, 5), "order"),
-        (lambda: CountModel(torch.arange(5), 1, 5, strength="4"), "strength"),
-        (lambda: CountModel(torch.arange(5), 1, 4), "tokens"),
-        (lambda: CountModel(torch.arange(5.0), 1, 5), "tokens"),
+        (lambda: NGramModel(torch.arange(5), True, 5), "order"),
+        (lambda: NGramModel(torch.arange(5), 1, 5, strength="4"), "strength"),
+        (lambda: NGramModel(torch.arange(5), 1, 4), "tokens"),
+        (lambda: NGramModel(torch.arange(5.0), 1, 5), "tokens"),
     ],
 )
 def test_what_is_not_a_number_is_named_at_the_call(call, name):

@@ -1,4 +1,4 @@
-"""A language model that only counts: a draft that costs next to nothing.
+"""An n-gram model with Dirichlet smoothing: a cheap draft for speculative decoding.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
@@ -26,7 +26,7 @@ from genai_lib.checks import (
 
 
 class TokenCache:
-    """The tokens read so far, with what generation asks of a cache.
+    """A cache of tokens with the interface that generation needs.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class TokenCache:
 
     @property
     def length(self) -> int:
-        """How many positions it holds."""
+        """The number of positions in the cache."""
         return 0 if self.tokens is None else self.tokens.shape[1]
 
     def extend(self, tokens: Tensor) -> Tensor:
@@ -49,39 +49,39 @@ class TokenCache:
         return tokens
 
     def select(self, rows: Tensor) -> None:
-        """Keep some sequences of the batch, in this order."""
+        """Keep the given sequences of the batch, in this order."""
         if self.tokens is not None:
             self.tokens = self.tokens[rows]
 
     def crop(self, length: int) -> None:
-        """Forget all positions but the first `length`."""
+        """Keep only the first `length` positions."""
         if self.tokens is not None:
             self.tokens = self.tokens[:, :length]
 
 
-class CountModel(nn.Module):
-    """Predict by how often each token followed the last ones [1].
+class NGramModel(nn.Module):
+    """An n-gram model whose longer contexts are smoothed by shorter ones [1].
 
     p(x | c) = (n(c x) + λ p(x | c')) / (n(c) + λ), where n counts in the training text
     and c' is the context c without its first token.
-    Its tables have no gradient, and stay on the device of the training text.
+    Its tables have no gradient and stay on the device of the training text.
 
     Parameters
     ----------
     tokens : integer Tensor of shape (N,)
         The training text.
     order : int
-        Contexts have up to `order` - 1 tokens.
+        n: contexts have up to `order` - 1 tokens.
     vocab_size : int
         V.
     strength : float, default=4.0
-        λ, how many counts the shorter context weighs.
+        λ, the weight of the shorter context, in counts.
 
     Raises
     ------
     ValueError
         If a size is not positive, the text is shorter than `order` or has an unknown
-        token, or so many contexts cannot be numbered.
+        token, or contexts have no 64-bit numbers.
     """
 
     def __init__(
@@ -104,29 +104,31 @@ class CountModel(nn.Module):
                 "2 ** 62"
             )
         self.vocab_size, self.order = vocab_size, order
-        self.keys: list[Tensor] = []  # of each context length, sorted, (R,)
-        self.laws: list[Tensor] = []  # (R, V)
+        self.keys: list[Tensor] = []  # sorted contexts of each length, (R,)
+        self.probabilities: list[Tensor] = []  # (R, V)
         for length in range(order):
             self._count(tokens, length, strength)
 
     def forward(self, tokens: Tensor, *, cache: TokenCache | None = None) -> Tensor:
-        """Score every token as the next one: log p, of shape (B, T, V)."""
+        """Return log p of the token after each position (B, T, V)."""
         everything = tokens if cache is None else cache.extend(tokens)
         count = tokens.shape[1]
-        law = self.laws[0].expand(*tokens.shape, -1).clone()  # (B, T, V)
+        result = self.probabilities[0].expand(*tokens.shape, -1).clone()  # (B, T, V)
         for length in range(1, min(self.order, everything.shape[1] + 1)):
             contexts = everything.unfold(1, length, 1)[:, -count:]  # (B, <= T, length)
             keys = self._number(contexts)
-            found, rows = self._find(keys, length)
-            part = law[:, count - keys.shape[1] :]
-            part[found] = self.laws[length][rows[found]]
-        return law.log()
+            known, rows = self._find(keys, length)
+            # The first positions have no context of this length.
+            part = result[:, count - keys.shape[1] :]
+            part[known] = self.probabilities[length][rows[known]]
+        return result.log()
 
     def new_cache(self) -> TokenCache:
-        """Make an empty cache for this model."""
+        """Return an empty cache for this model."""
         return TokenCache()
 
     def _count(self, tokens: Tensor, length: int, strength: float) -> None:
+        """Append the table of all contexts of one length that occur in the text."""
         windows = tokens.unfold(0, length + 1, 1)
         keys, rows = self._number(windows[:, :-1]).unique(return_inverse=True)
         pairs = rows * self.vocab_size + windows[:, -1]
@@ -135,21 +137,21 @@ class CountModel(nn.Module):
         if length == 0:
             shorter = torch.full_like(counts, 1 / self.vocab_size)
         else:
-            # The first token of a context is the first digit of its number.
+            # The remainder drops the first token, the first digit of the number.
             _, below = self._find(keys % self.vocab_size ** (length - 1), length - 1)
-            shorter = self.laws[-1][below]
+            shorter = self.probabilities[-1][below]
         total = counts.sum(dim=1, keepdim=True)
         self.keys.append(keys)
-        self.laws.append((counts + strength * shorter) / (total + strength))
+        self.probabilities.append((counts + strength * shorter) / (total + strength))
 
     def _number(self, contexts: Tensor) -> Tensor:
-        """Number contexts (..., length) as V-ary numbers."""
+        """Return contexts (..., length) as numbers in base V."""
         length = contexts.shape[-1]
         places = self.vocab_size ** torch.arange(length - 1, -1, -1)
         return (contexts * places.to(contexts.device)).sum(dim=-1).contiguous()
 
     def _find(self, keys: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        """Say which contexts were seen, and in which row they are."""
+        """Return which contexts occur in the training text, and their rows."""
         known = self.keys[length]
         rows = torch.searchsorted(known, keys).clamp(max=len(known) - 1)
         return known[rows] == keys, rows

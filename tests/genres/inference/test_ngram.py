@@ -1,11 +1,11 @@
-"""The model that counts: its equation, its cache, and other models' contract."""
+"""The n-gram model: its equation, its cache, and the interface of models."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from genai_lib.genres.inference import (
-    CountModel,
+    NGramModel,
     Sampling,
     beam_search,
     generate,
@@ -29,7 +29,7 @@ def by_hand(context, token, strength=4.0):
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_it_computes_its_equation(order):
-    model = CountModel(TEXT, order, vocab_size=4)
+    model = NGramModel(TEXT, order, vocab_size=4)
     tokens = torch.tensor([[2, 0, 1, 3, 0], [0, 0, 1, 0, 1]])
     found = model(tokens).exp()
     assert_close(found.sum(-1), torch.ones(2, 5))
@@ -44,14 +44,14 @@ def test_it_computes_its_equation(order):
 
 @pytest.mark.parametrize("order", [1, 2, 4])
 def test_cached_is_uncached_and_all_ways_of_writing_take_it(order):
-    model = CountModel(TEXT, order, vocab_size=4)
+    model = NGramModel(TEXT, order, vocab_size=4)
     prompt = torch.tensor([[0, 1], [2, 3]])
     draws = [torch.Generator().manual_seed(3) for _ in range(2)]
     found = torch.stack(list(generate(model, prompt, 12, generator=draws[0])), 1)
     assert found.equal(generate_loop(model, prompt, 12, Sampling(), draws[1]))
     greedy = torch.stack(list(generate(model, prompt[0], 9, 0)))
     assert beam_search(model, prompt[0], 9, 1)[0].tokens.equal(greedy)
-    draft = CountModel(TEXT.flip(0), order, vocab_size=4)
+    draft = NGramModel(TEXT.flip(0), order, vocab_size=4)
     rounds = list(speculative_decode(model, draft, prompt[0], 9, temperature=0))
     assert torch.cat(rounds).equal(greedy)
     assert len(beam_search(model, prompt[0], 9, 3)) == 3
@@ -69,4 +69,4 @@ def test_cached_is_uncached_and_all_ways_of_writing_take_it(order):
 )
 def test_bad_input_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        CountModel(*arguments)
+        NGramModel(*arguments)

@@ -1,4 +1,4 @@
-"""Several answers to one question: voting, picking, and a task that can be checked.
+"""Self-consistency, best-of-n and pass@k, and a task whose answers can be checked.
 
 Chapter  chapters/genres/inference.ipynb
 Tests    tests/genres/inference
@@ -7,8 +7,8 @@ Letters used in this file
     ...  any leading dimensions    n  answers to a question    B  questions
     N  digits of a question        L  tokens of an answer, 2 N + 4
 
-The task: add N digits, modulo 10. An answer is the result alone, "= 0 .", or has each
-digit and the total so far before it, ": 4 4 7 1 9 0 = 0 ." for the digits 4 7 9.
+The task is to add N digits modulo 10. An answer is only the result, "= 0 .", or has
+before it each digit and the running total, ": 4 4 7 1 9 0 = 0 ." for 4 7 9.
 
 References
     [1] Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language
@@ -38,7 +38,7 @@ def digit_sums(
     with_steps: float = 0.4,
     mistakes: float = 0.1,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield questions with answers as careless people write them.
+    """Yield batches of questions with answers that contain random mistakes.
 
     Parameters
     ----------
@@ -48,22 +48,22 @@ def digit_sums(
         B.
     generator : torch.Generator
     with_steps : float, default=0.4
-        The share of answers that show their steps; the others are always right.
+        The fraction of answers with steps; answers without steps are always right.
     mistakes : float, default=0.1
-        How likely a step is wrong. What follows is added to the wrong total.
+        The probability that a step is wrong; later steps add to the wrong total.
 
     Yields
     ------
     question : int64 Tensor of shape (B, N)
     answer : int64 Tensor of shape (B, 2 N + 4)
-        Filled up with the end token.
+        Padded with the end token.
     """
     check_positive(digits=digits, size=size)
     check_share(with_steps=with_steps, mistakes=mistakes)
     while True:
         question = torch.randint(10, (size, digits), generator=generator)
-        careless = torch.rand(size, digits, generator=generator) < mistakes
-        slips = torch.randint(1, 10, (size, digits), generator=generator) * careless
+        wrong = torch.rand(size, digits, generator=generator) < mistakes
+        slips = torch.randint(1, 10, (size, digits), generator=generator) * wrong
         short = torch.rand(size, 1, generator=generator) >= with_steps
         answer = write_steps(question, slips)
         yield question, torch.where(short, write_result(question), answer)
@@ -72,12 +72,12 @@ def digit_sums(
 def write_steps(question: Tensor, slips: Tensor | int = 0) -> Tensor:
     """Return the answer (..., L) to a question (..., N) with all its steps.
 
-    What slips (..., N) holds is added to the totals by mistake.
+    `slips` (..., N) are errors that are added to the totals.
     """
     totals = (question + slips).cumsum(dim=-1) % 10
     steps = torch.stack([question, totals], dim=-1).flatten(-2)  # (..., 2 N)
     colon, equals, end = (
-        torch.full_like(question[..., :1], sign) for sign in (STEPS, EQUALS, END)
+        torch.full_like(question[..., :1], symbol) for symbol in (STEPS, EQUALS, END)
     )
     return torch.cat([colon, steps, equals, totals[..., -1:], end], dim=-1)
 
@@ -90,8 +90,8 @@ def write_result(question: Tensor) -> Tensor:
     return answer
 
 
-def result(answers: Tensor) -> Tensor:
-    """Read the digit after the first "=" of answers (..., L); -1 if there is none."""
+def read_result(answers: Tensor) -> Tensor:
+    """Return the digit after the first "=" of answers (..., L); -1 if there is none."""
     equals = answers[..., :-1] == EQUALS
     place = equals.int().argmax(dim=-1, keepdim=True) + 1
     found = answers.gather(-1, place)[..., 0]
@@ -99,7 +99,7 @@ def result(answers: Tensor) -> Tensor:
 
 
 def check_steps(question: Tensor, answers: Tensor) -> Tensor:
-    """Say which answers show their steps, all of them right.
+    """Return which answers show their steps, all of them right.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def check_steps(question: Tensor, answers: Tensor) -> Tensor:
 
 
 def majority_vote(answers: Tensor) -> Tensor:
-    """Return the most frequent of n answers; at a tie the one given first [1].
+    """Return the most frequent of n answers; at a tie the first of them [1].
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def majority_vote(answers: Tensor) -> Tensor:
 
 
 def best_of(answers: Tensor, scores: Tensor) -> Tensor:
-    """Return the answer with the highest score; at a tie the one given first.
+    """Return the answer with the highest score; at a tie the first of them.
 
     Parameters
     ----------
@@ -149,16 +149,16 @@ def best_of(answers: Tensor, scores: Tensor) -> Tensor:
             f"answers={describe(answers)} and scores={describe(scores)} must have the "
             "same shape (..., n), n > 0"
         )
-    # `argmax` promises the first of equal entries for whole numbers, not for floats.
+    # `argmax` guarantees the first of equal entries only for integers.
     first = (scores == scores.amax(dim=-1, keepdim=True)).int().argmax(-1, True)
     return answers.gather(-1, first)[..., 0]
 
 
 def pass_at_k(right: int, answers: int, k: int) -> float:
-    """Estimate how likely one of k answers is right, from more than k [2, eq. 1].
+    """Estimate the probability that one of k answers is right [2, eq. 1].
 
-    It is 1 - C(n - c, k) / C(n, k): the share of all choices of k among n answers, of
-    which c are right, that hold a right one.
+    Of n answers c are right. The estimate is 1 - C(n - c, k) / C(n, k), the fraction
+    of all choices of k answers that contain a right one.
 
     >>> round(pass_at_k(right=1, answers=4, k=2), 3)
     0.5

@@ -1,4 +1,4 @@
-"""Votes, picks and the task of sums: laws, enumeration, worked examples."""
+"""Votes, best-of-n and the sums: enumeration, laws, worked examples."""
 
 import itertools
 from collections import Counter
@@ -15,22 +15,22 @@ from genai_lib.genres.inference import (
     digit_sums,
     majority_vote,
     pass_at_k,
-    result,
+    read_result,
     write_result,
     write_steps,
 )
-from genai_lib.genres.inference.answers import EQUALS
+from genai_lib.genres.inference.self_consistency import EQUALS
 
-SIGNS = {sign: place for place, sign in enumerate(SYMBOLS)}
+SYMBOL_IDS = {symbol: i for i, symbol in enumerate(SYMBOLS)}
 
 
-def signs(text):
-    return torch.tensor([SIGNS[sign] for sign in text])
+def encode(text):
+    return torch.tensor([SYMBOL_IDS[symbol] for symbol in text])
 
 
 def test_the_example_of_the_module():
-    assert write_steps(signs("479")).equal(signs(":447190=0."))
-    assert write_result(signs("479")).equal(signs("=0........"))
+    assert write_steps(encode("479")).equal(encode(":447190=0."))
+    assert write_result(encode("479")).equal(encode("=0........"))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_the_example_of_the_module():
     ],
 )
 def test_results_are_read_and_steps_checked(answer, digit, right):
-    assert result(signs(answer)) == digit
-    assert check_steps(signs("479"), signs(answer)) == right
+    assert read_result(encode(answer)) == digit
+    assert check_steps(encode("479"), encode(answer)) == right
 
 
 def test_answers_are_as_careless_as_they_should_be():
@@ -58,13 +58,13 @@ def test_answers_are_as_careless_as_they_should_be():
     short = answer[:, 0] == EQUALS
     assert abs(short.double().mean() - 0.7) < 0.02
     wanted = question.sum(1) % 10
-    assert result(answer[short]).equal(wanted[short])
+    assert read_result(answer[short]).equal(wanted[short])
     totals = torch.cat([torch.zeros(20_000, 1).long(), answer[:, 2:11:2]], dim=1)
     totals = totals[~short]
     assert answer[~short, 1:11:2].equal(question[~short])
     wrong = (totals.diff() % 10) != question[~short]
     assert (abs(wrong.double().mean(0) - 0.2) < 0.03).all()
-    assert result(answer[~short]).equal(totals[:, -1])
+    assert read_result(answer[~short]).equal(totals[:, -1])
     share = check_steps(question, answer)[~short].double().mean()
     assert abs(share - 0.8**5) < 0.03
 
