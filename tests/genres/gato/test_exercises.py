@@ -134,7 +134,7 @@ def test_a_step_that_is_right_in_one_case_alone_is_wrong(answer):
         changed(mask=lambda m: torch.tensor(m)),
         changed(mask=lambda m: np.array(m)),
         changed(mask=lambda m: [int(mark) for mark in m]),
-        changed(loss_mask=tuple),
+        changed(mask=tuple),
     ],
 )
 def test_masks_come_in_any_form(answer):
