@@ -65,7 +65,7 @@ def gather(observations: Sequence[Mapping]) -> dict[str, Tensor]:
 
 
 def rollout(
-    environments: Sequence, seeds: Sequence[int], choose: Callable
+    environments: Sequence, seeds: Sequence[int], policy: Callable
 ) -> list[Rollout]:
     """Run one episode in each environment, all of them in parallel.
 
@@ -76,9 +76,9 @@ def rollout(
         observations needs `NamedObservation`.
     seeds : sequence of N int
         One for each environment.
-    choose : function of (observations, rows)
-        The policy: it returns an action for each observation. `rows` are the indices
-        of the previous call's environments that still run; None in the first call.
+    policy : function of (observations, rows)
+        Returns an action for each observation. `rows` are the indices of the previous
+        call's environments that still run; None in the first call.
 
     Returns
     -------
@@ -97,9 +97,9 @@ def rollout(
     rollouts = [Rollout() for _ in environments]
     alive, rows = list(range(len(environments))), None
     while alive:
-        actions = list(choose([observations[i] for i in alive], rows))
+        actions = list(policy([observations[i] for i in alive], rows))
         if len(actions) != len(alive):
-            raise ValueError(f"choose gave {len(actions)} actions for {len(alive)}")
+            raise ValueError(f"policy gave {len(actions)} actions for {len(alive)}")
         actions, rows = [whole_number("action", action) for action in actions], []
         for row, (i, action) in enumerate(zip(alive, actions, strict=True)):
             rollouts[i].observations.append(observations[i])

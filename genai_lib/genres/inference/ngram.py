@@ -81,7 +81,7 @@ class NGramModel(nn.Module):
     ------
     ValueError
         If a size is not positive, the text is shorter than `order` or has an unknown
-        token, or contexts have no 64-bit numbers.
+        token, or contexts do not fit into 64-bit numbers.
     """
 
     def __init__(

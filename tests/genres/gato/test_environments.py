@@ -207,8 +207,8 @@ def test_policy_sees_prompt_history_and_present():
 def test_playing_side_by_side_is_playing_alone():
     model = network()
     prompts = stack([g[-8:] for g in grids() if len(g) >= 8][:6])
-    choose = Policy(model, GRID, VOCABULARY, 2, prompts)
-    together = rollout([GridWorld(limit=i + 2) for i in range(6)], range(6), choose)
+    policy = Policy(model, GRID, VOCABULARY, 2, prompts)
+    together = rollout([GridWorld(limit=i + 2) for i in range(6)], range(6), policy)
     for i, played in enumerate(together):
         policy = Policy(model, GRID, VOCABULARY, 2, prompts[i])
         (alone,) = rollout([GridWorld(limit=i + 2)], [i], policy)

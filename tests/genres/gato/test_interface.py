@@ -158,7 +158,7 @@ def test_one_environment_cannot_be_two():
 
 @pytest.mark.parametrize("actions", [[], [0], [0, 1, 0]])
 def test_every_environment_needs_one_action(actions):
-    with pytest.raises(ValueError, match=f"choose gave {len(actions)} actions for 2"):
+    with pytest.raises(ValueError, match=f"policy gave {len(actions)} actions for 2"):
         rollout([GridWorld(), GridWorld()], [0, 1], lambda v, _: actions)
 
 
