@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
@@ -135,35 +135,85 @@ def is_whole_dtype(dtype: torch.dtype) -> bool:
     return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
 
 
-def check_positive(**sizes: object) -> None:
-    """Raise ValueError unless each size is a whole number above 0, see `as_whole`."""
+def check_positive(**sizes: object) -> list[int]:
+    """Return sizes as ints; ValueError unless each is a whole number above 0."""
     for name, value in sizes.items():
         whole = as_whole(value)
         if whole is None or whole < 1:
             raise ValueError(f"{name}={describe(value)} must be a whole number above 0")
+    return [as_whole(value) for value in sizes.values()]
 
 
-def check_share(**shares: object) -> None:
-    """Raise ValueError unless each share is a number from 0 to 1, see `as_real`."""
-    for name, value in shares.items():
-        real = as_real(value)
-        if real is None or not 0 <= real <= 1:
-            raise ValueError(f"{name}={value!r} must be from 0 to 1")
+def check_whole(least: int | None, most: int | None, /, **numbers: object) -> list[int]:
+    """Return whole numbers as ints; ValueError unless each is from `least` to `most`.
+
+    None is for no limit.
+
+    >>> check_whole(0, 9, first=np.int64(3))
+    [3]
+    """
+    limits = "" if least is None else f" from {least} {'on' if most is None else ''}"
+    limits = (limits if most is None else f"{limits}to {most}").rstrip()
+    for name, value in numbers.items():
+        whole = as_whole(value)
+        if whole is None:
+            raise ValueError(f"{name}={describe(value)} must be a whole number{limits}")
+        if (least is not None and whole < least) or (most is not None and whole > most):
+            raise ValueError(f"{name}={whole} must be{limits}")
+    return [as_whole(value) for value in numbers.values()]
 
 
-def check_finite(**numbers: object) -> None:
-    """Raise ValueError unless each is a finite number, see `as_real`."""
+def check_real(
+    wanted: str, allows: Callable[[float], bool], /, **numbers: object
+) -> list[float]:
+    """Return numbers as floats; ValueError unless each is one of those `wanted`.
+
+    >>> check_real("at least 1, and finite", lambda x: 1 <= x < math.inf, factor=2)
+    [2.0]
+    """
+    found = []
     for name, value in numbers.items():
         real = as_real(value)
-        if real is None or not math.isfinite(real):
-            raise ValueError(f"{name}={value!r} must be a finite number")
+        if real is None or not allows(real):
+            raise ValueError(f"{name}={value!r} must be {wanted}")
+        found.append(real)
+    return found
 
 
-def check_dim(name: str, value: Tensor, dim: int) -> None:
-    """Raise ValueError unless the tensor has a dimension `dim`."""
+def check_share(**shares: object) -> list[float]:
+    """Return shares as floats; ValueError unless each is a number from 0 to 1."""
+    return check_real("from 0 to 1", lambda x: 0 <= x <= 1, **shares)
+
+
+def check_finite(**numbers: object) -> list[float]:
+    """Return numbers as floats; ValueError unless each is finite."""
+    return check_real("a finite number", math.isfinite, **numbers)
+
+
+def check_above_zero(**numbers: object) -> list[float]:
+    """Return numbers as floats; ValueError unless each is above 0, and finite."""
+    return check_real("above 0, and finite", lambda x: 0 < x < math.inf, **numbers)
+
+
+def check_each(check: Callable[..., list], **sequences: object) -> list:
+    """Return the numbers of one named sequence as a list, each read by a check.
+
+    >>> check_each(check_positive, widths=(2, torch.tensor(4)))
+    [2, 4]
+    """
+    ((name, values),) = sequences.items()
+    listed = isinstance(values, Iterable) and getattr(values, "ndim", 1) == 1
+    if isinstance(values, str) or not listed:
+        raise ValueError(f"{name}={describe(values)} must be a list of numbers")
+    return [check(**{name: value})[0] for value in values]
+
+
+def check_dim(name: str, value: Tensor, dim: int) -> int:
+    """Return `dim` as an int; ValueError unless the tensor has such a dimension."""
     whole = as_whole(dim)
     if whole is None or not -value.ndim <= whole < value.ndim:
         raise ValueError(f"dim={dim} does not exist in {name}={describe(value)}")
+    return whole
 
 
 def check_one_per_row(name: str, value: Tensor, rows: Tensor, dim: int) -> None:
@@ -177,14 +227,6 @@ def check_one_per_row(name: str, value: Tensor, rows: Tensor, dim: int) -> None:
             f"{name} of shape {tuple(value.shape)} must broadcast to shape "
             f"{tuple(rows.shape)} with size 1 at dim={dim}"
         )
-
-
-def check_above_zero(**numbers: object) -> None:
-    """Raise ValueError unless each is a finite number above 0, see `as_real`."""
-    for name, value in numbers.items():
-        real = as_real(value)
-        if real is None or not 0 < real < math.inf:
-            raise ValueError(f"{name}={value!r} must be above 0, and finite")
 
 
 def check_flags(**flags: object) -> None:
@@ -228,12 +270,13 @@ def check_tokens(name: str, tokens: Tensor, count: int) -> Tensor:
     return tokens.long()
 
 
-def check_numbers(name: str, numbers: object, count: int) -> None:
+def check_numbers(name: str, numbers: object, count: int | None = None) -> None:
     """Raise ValueError unless `numbers` is (B, T), whole and from 0 to `count` - 1."""
     whole = isinstance(numbers, Tensor) and numbers.dtype in (torch.int64, torch.int32)
     if not whole or numbers.ndim != 2:
         raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
-    check_tokens(name, numbers, count)
+    if count is not None:
+        check_tokens(name, numbers, count)
 
 
 def store_plain_numbers(record: object) -> None:

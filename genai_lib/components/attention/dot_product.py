@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from genai_lib.checks import (
-    as_real,
     can_be_read,
     check_finite,
     check_floating,
@@ -158,8 +157,7 @@ def _products(key: Tensor, value: Tensor, mask: Tensor | None) -> tuple:
 def _factor(scale: float | None, query: Tensor) -> float:
     if scale is None:
         return 1 / math.sqrt(query.shape[-1])
-    check_finite(scale=scale)
-    return as_real(scale)
+    return check_finite(scale=scale)[0]
 
 
 def _check(query, key, value, mask, bias) -> None:

@@ -15,7 +15,7 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.checks import check_finite, check_floating, check_positive, describe
 from genai_lib.components.attention.dot_product import Normalizer, attend, attend_fast
 from genai_lib.components.attention.masks import check_mask
 from genai_lib.components.attention.memory import KeyValueCache, Memory
@@ -75,6 +75,8 @@ class MultiHeadAttention(nn.Module):
             _check_multiple("width", width, "heads", heads)
             head_width = width // heads
         check_positive(head_width=head_width)
+        if scale is not None:
+            (scale,) = check_finite(scale=scale)
         self.width, self.heads, self.groups = width, heads, groups
         self.normalize, self.scheme, self.scale = normalize, scheme, scale
         self.to_query = nn.Linear(width, heads * head_width, bias=bias)
