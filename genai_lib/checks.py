@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
@@ -70,21 +70,10 @@ def as_real(value: object) -> float | None:
 def as_ids(name: str, ids: object, count: int) -> list[int]:
     """Return ids of any integer form as a list of ints.
 
-    Parameters
-    ----------
-    name : str
-        What the error calls them.
-    ids : one whole number, or an iterable of whole numbers
-        Each of a kind that `as_whole` knows, such as the tokens that `generate`
-        yields for one prompt; or a tensor or an array of one dimension.
-    count : int
-        Ids are from 0 to `count` - 1.
-
-    Raises
-    ------
-    ValueError
-        If something else is among them, such as a float, a bool, an id out of range,
-        or the ids of several texts.
+    They are one whole number, or an iterable of numbers of a kind that `as_whole`
+    knows, such as the tokens that `generate` yields for one prompt; or a tensor or an
+    array of one dimension. A ValueError names something else, such as a float, a bool,
+    an id that is not from 0 to `count` - 1, or the ids of several texts.
     """
     single = as_whole(ids) is not None
     if not single and (getattr(ids, "ndim", 1) == 0 or not isinstance(ids, Iterable)):
@@ -106,11 +95,7 @@ def as_ids(name: str, ids: object, count: int) -> list[int]:
 def as_id_tensor(name: str, ids: object) -> Tensor:
     """Return ids of any integer form as an int64 Tensor of the same shape.
 
-    Parameters
-    ----------
-    name : str
-        What the error calls them.
-    ids : a tensor, an array, a whole number, or lists of these
+    They are a tensor, an array, a whole number, or lists of these.
 
     >>> as_id_tensor("codes", [[1, 2], torch.tensor([3, 4])])
     tensor([[1, 2],
@@ -234,6 +219,19 @@ def check_flags(**flags: object) -> None:
     for name, value in flags.items():
         if not isinstance(_plain(value), bool):
             raise ValueError(f"{name}={value!r} must be True or False")
+
+
+def check_boolean(
+    name: str, value: object, shape: Sequence[int], device: torch.device
+) -> None:
+    """Raise ValueError unless it is a bool Tensor of this shape, on this device."""
+    boolean = isinstance(value, Tensor) and value.dtype == torch.bool
+    if not boolean or value.shape != tuple(shape):
+        raise ValueError(
+            f"{name}={describe(value)} must be boolean, of shape {tuple(shape)}"
+        )
+    if value.device != device:
+        raise ValueError(f"{name} is on {value.device} and must be on {device}")
 
 
 def check_option(name: str, value: object, options: Iterable[str]) -> None:

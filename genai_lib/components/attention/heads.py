@@ -50,6 +50,12 @@ class MultiHeadAttention(nn.Module):
     ValueError
         If a size is not positive, `width` no multiple of `heads`, or `heads` none of
         `groups`.
+
+    Notes
+    -----
+    A vector behind the mask reaches no output, even if it is NaN. But it makes the
+    gradients of `to_key` and `to_value` NaN: these sum each input times what flows
+    back to it, and 0 · NaN is NaN. Put zeros in its place before training.
     """
 
     def __init__(
@@ -193,7 +199,8 @@ class MultiHeadAttention(nn.Module):
         # Before the cache is extended, so that it stays as it was.
         if mask is not None:
             past = 0 if cache is None else cache.length
-            check_mask(mask, (*query.shape[:-1], past + query.shape[-2]))
+            shape = (*query.shape[:-1], past + query.shape[-2])
+            check_mask(mask, shape, query.device)
 
     def _check(self, x, memory, cache) -> None:
         check_floating("x", x)

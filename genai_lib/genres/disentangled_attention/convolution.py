@@ -11,12 +11,12 @@ References
         arXiv:2006.03654
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import check_boolean, check_positive, describe
 from genai_lib.components.attention import (
     ACTIVATIONS,
     FeedForward,
@@ -99,18 +99,10 @@ class Convolution(nn.Module):
                 "(B, T, D)"
             )
         if mask is not None:
-            _check_mask(mask, x.shape[:-1])
+            check_boolean("mask", mask, x.shape[:-1], x.device)
             x = x.masked_fill(~mask[..., None], 0)
         near = self.window(x.mT).mT  # the window runs over the last axis
         return self.norm(made + self.activation(near))
-
-
-def _check_mask(mask: object, shape: Sequence[int]) -> None:
-    boolean = isinstance(mask, Tensor) and mask.dtype == torch.bool
-    if not boolean or mask.shape != tuple(shape):
-        raise ValueError(
-            f"mask={describe(mask)} must be boolean, of shape {tuple(shape)}"
-        )
 
 
 class ConvolvedBlock(PostNormBlock):
@@ -155,6 +147,6 @@ class ConvolvedBlock(PostNormBlock):
         """
         batch, length, _ = x.shape
         if mask is not None:
-            _check_mask(mask, (batch, 1, 1, length))
+            check_boolean("mask", mask, (batch, 1, 1, length), x.device)
         made = super().forward(x, mask=mask, positions=positions)
         return self.convolution(x, made, None if mask is None else mask[:, 0, 0])
