@@ -137,14 +137,15 @@ def check_whole(least: int | None, most: int | None, /, **numbers: object) -> li
     >>> check_whole(0, 9, first=np.int64(3))
     [3]
     """
-    limits = "" if least is None else f" from {least} {'on' if most is None else ''}"
-    limits = (limits if most is None else f"{limits}to {most}").rstrip()
+    limits = "" if least is None else f"at least {least}"
+    limits = limits if most is None else f"from {least} to {most}"
     for name, value in numbers.items():
         whole = as_whole(value)
         if whole is None:
-            raise ValueError(f"{name}={describe(value)} must be a whole number{limits}")
+            wanted = f"a whole number {limits}".rstrip()
+            raise ValueError(f"{name}={describe(value)} must be {wanted}")
         if (least is not None and whole < least) or (most is not None and whole > most):
-            raise ValueError(f"{name}={whole} must be{limits}")
+            raise ValueError(f"{name}={whole} must be {limits}")
     return [as_whole(value) for value in numbers.values()]
 
 

@@ -152,10 +152,10 @@ def compare(
     dict of dict
         By normaliser and size, the `Outcome`.
     """
-    sizes = check_each(check_positive, sizes=sizes)
+    given, sizes = sizes, check_each(check_positive, sizes=sizes)
     largest, classes = max(sizes), model.encoder[0].in_features - 1
     if any(largest % size for size in sizes):
-        raise ValueError(f"sizes={sizes} must all divide the largest, {largest}")
+        raise ValueError(f"sizes={given} must all divide the largest, {largest}")
     sets, most = check_positive(sets=sets, most=most)
     device = model.query.device
     sums = {size: torch.zeros(len(normalizers), 3) for size in sizes}

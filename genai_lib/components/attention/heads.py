@@ -53,9 +53,10 @@ class MultiHeadAttention(nn.Module):
 
     Notes
     -----
-    A vector behind the mask reaches no output, even if it is NaN. But it makes the
-    gradients of `to_key` and `to_value` NaN: these sum each input times what flows
-    back to it, and 0 · NaN is NaN. Put zeros in its place before training.
+    A vector behind the mask reaches no other position, even if it is NaN. But it makes
+    the gradients of `to_key`, `to_value` and other maps that read it NaN: they sum each
+    input times what flows back to it, and 0 · NaN is NaN. Put zeros in its place
+    before training.
     """
 
     def __init__(

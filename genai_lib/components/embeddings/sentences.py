@@ -15,7 +15,6 @@ References
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +25,6 @@ from genai_lib.checks import (
     check_each,
     check_finite,
     check_positive,
-    check_whole,
     describe,
 )
 from genai_lib.components.embeddings.search import check_vectors, unit_length
@@ -118,11 +116,13 @@ def matryoshka_loss(
     scalar Tensor
     """
     width = min((v.shape[-1] for v in vectors), default=0)
-    widths = check_each(partial(check_whole, 1, width), widths=widths)
+    widths = check_each(check_positive, widths=widths)
+    if not widths or max(widths) > width:
+        raise ValueError(f"{widths=} must be from 1 to d={width}")
     weights = [1.0] * len(widths) if weights is None else weights
     weights = check_each(check_finite, weights=weights)
-    if not widths or len(weights) != len(widths):
-        raise ValueError(f"{weights=} must be as many as {widths=}, at least one")
+    if len(weights) != len(widths):
+        raise ValueError(f"{weights=} must be as many as {widths}")
     parts = [
         weight * loss(*(v[..., :m] for v in vectors))
         for m, weight in zip(widths, weights, strict=True)

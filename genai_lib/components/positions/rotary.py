@@ -208,7 +208,7 @@ def _read_yarn(factor: float, length: int, slow: float, fast: float) -> list[flo
     factor, (length,) = _check_factor(factor), check_positive(length=length)
     slow, fast = check_finite(slow=slow, fast=fast)
     if not 0 <= slow < fast:
-        raise ValueError(f"slow={slow} must be at least 0 and below fast={fast}")
+        raise ValueError(f"slow={slow:g} must be at least 0 and below fast={fast:g}")
     return [factor, float(length), slow, fast]
 
 

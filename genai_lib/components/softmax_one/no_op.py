@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_lib.checks import (
+    as_real,
+    as_whole,
     check_above_zero,
     check_positive,
-    check_real,
     check_share,
-    check_whole,
 )
 from genai_lib.components.attention import MultiHeadAttention, causal_mask
 
@@ -136,9 +136,10 @@ def range_to_do_nothing(mass: float, items: int) -> float:
     >>> round(range_to_do_nothing(0.999, 16), 2)
     9.61
     """
-    (items,) = check_whole(2, None, items=items)
-    (mass,) = check_real("above 0 and below 1", lambda x: 0 < x < 1, mass=mass)
-    return math.log((items - 1) * mass / (1 - mass))
+    count, share = as_whole(items), as_real(mass)
+    if None in (count, share) or count < 2 or not 0 < share < 1:
+        raise ValueError(f"{items=!r} and {mass=!r}: at least 2, and 0 to 1")
+    return math.log((count - 1) * share / (1 - share))
 
 
 def learn_to_do_nothing(

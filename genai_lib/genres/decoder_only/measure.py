@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, check_whole, describe, is_whole_dtype
+from genai_lib.checks import check_positive, describe, is_whole_dtype
 from genai_lib.components.softmax import token_log_probabilities
 
 
@@ -70,8 +70,10 @@ def text_bits(
     Tensor of shape (N - 1,)
         Bits of the second token, the third and so on.
     """
-    context, size = check_positive(context=context, size=size)
-    (stride,) = check_whole(1, context, stride=stride)
+    context, stride = check_positive(context=context, stride=stride)
+    (size,) = check_positive(size=size)
+    if stride > context:
+        raise ValueError(f"stride={stride} must be at most context={context}")
     whole = isinstance(tokens, Tensor) and is_whole_dtype(tokens.dtype)
     if not whole or tokens.ndim != 1 or len(tokens) < 2:
         raise ValueError(

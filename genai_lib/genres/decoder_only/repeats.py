@@ -51,9 +51,9 @@ def repeats(
     """
     length, size = check_positive(length=length, size=size)
     (vocab_size,) = check_positive(vocab_size=vocab_size)
-    periods = check_each(partial(check_whole, 1, length - 2), periods=periods)
-    if len(periods) != 2 or periods[0] > periods[1]:
-        raise ValueError(f"{periods=} must be the shortest and the longest period")
+    periods = check_each(partial(check_whole, None, None), periods=periods)
+    if len(periods) != 2 or not 1 <= periods[0] <= periods[1] < length - 1:
+        raise ValueError(f"{periods=} must rise from 1 to below {length=} - 1")
     return _repeated(*periods, length, size, vocab_size, generator)
 
 

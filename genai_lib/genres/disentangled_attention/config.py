@@ -73,7 +73,7 @@ class DebertaConfig(StackConfig):
         check_option("absolute", self.absolute, ABSOLUTE)
         check_option("convolved", self.convolved, CONVOLVED)
         if self.convolution is not None:
-            check_size(convolution=self.convolution)
+            check_size(self.convolution)
             self._check_first_block()
 
     def _check_first_block(self) -> None:

@@ -28,11 +28,11 @@ CONVOLVED = {"tanh": torch.tanh, **ACTIVATIONS}
 """The activations of the convolution; "tanh" is that of a file that names none."""
 
 
-def check_size(**sizes: int) -> int:
+def check_size(size: int) -> int:
     """Return the size of a window; ValueError unless one position is its middle."""
-    ((name, _),), (size,) = sizes.items(), check_positive(**sizes)
+    (size,) = check_positive(convolution=size)
     if size % 2 == 0:
-        raise ValueError(f"{name}={size} must be odd: a window needs a middle")
+        raise ValueError(f"convolution={size} must be odd: a window needs a middle")
     return size
 
 
@@ -66,7 +66,7 @@ class Convolution(nn.Module):
         norm: Callable[[int], nn.Module] = nn.LayerNorm,
     ) -> None:
         super().__init__()
-        (width,), size = check_positive(width=width), check_size(size=size)
+        (width,), size = check_positive(width=width), check_size(size)
         self.window = nn.Conv1d(width, width, size, padding=size // 2)
         self.activation = activation
         self.norm = norm(width)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import (
+    as_whole,
     check_above_zero,
     check_flags,
     check_option,
     check_positive,
-    check_whole,
     store_plain_numbers,
 )
 from genai_lib.components.attention import (
@@ -120,7 +120,12 @@ class Seq2SeqConfig:
 
     def _check_tokens(self) -> None:
         for name in ("pad_token", "start_token", "end_token"):
-            check_whole(0, self.vocab_size - 1, **{name: getattr(self, name)})
+            token = getattr(self, name)
+            if as_whole(token) is None or not 0 <= token < self.vocab_size:
+                raise ValueError(
+                    f"{name}={token!r} must be from 0 to vocab_size={self.vocab_size} "
+                    "- 1"
+                )
 
     @property
     def parameters(self) -> int:

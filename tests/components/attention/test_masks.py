@@ -235,8 +235,8 @@ def test_the_fused_way_can_be_exported_and_simulated():
 # What the masks cannot mend
 
 
-def test_a_broken_vector_behind_the_mask_breaks_the_gradients_of_two_maps():
-    """Of keys and values, as 0 · NaN is NaN; with zeros in its place none."""
+def test_a_broken_vector_behind_the_mask_breaks_the_gradients_of_the_maps():
+    """As 0 · NaN is NaN; with zeros in its place it breaks none."""
     attention, x = MultiHeadAttention(WIDTH, 2), torch.randn(2, LENGTH, WIDTH)
     x[:, HIDDEN] = NAN
     broken = {}
@@ -247,7 +247,6 @@ def test_a_broken_vector_behind_the_mask_breaks_the_gradients_of_two_maps():
         broken[name] = {n for n, grad in grads.items() if not grad.isfinite().all()}
     assert broken["zeros"] == set()
     assert {"to_key.weight", "to_value.weight"} <= broken["as it is"]
-    assert "to_output.weight" not in broken["as it is"]
 
 
 # Devices
