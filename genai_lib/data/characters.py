@@ -67,8 +67,11 @@ def random_windows(
     ------
     Tensor of shape (size, length)
     """
-    _check(tokens, length)
-    check_positive(size=size)
+    length, (size,) = _check(tokens, length), check_positive(size=size)
+    return _draw_windows(tokens, length, size, generator)
+
+
+def _draw_windows(tokens, length, size, generator) -> Iterator[Tensor]:
     steps = torch.arange(length)
     while True:
         ends = len(tokens) - length + 1
@@ -83,16 +86,16 @@ def even_windows(tokens: Tensor, length: int, most: int) -> Tensor:
     -------
     Tensor of shape (count, length)
     """
-    _check(tokens, length)
-    check_positive(most=most)
+    length, (most,) = _check(tokens, length), check_positive(most=most)
     whole = tokens[: len(tokens) // length * length].view(-1, length)
     return whole[:: -(-len(whole) // most)]
 
 
-def _check(tokens: Tensor, length: int) -> None:
-    check_positive(length=length)
+def _check(tokens: Tensor, length: int) -> int:
+    (length,) = check_positive(length=length)
     if not isinstance(tokens, Tensor) or tokens.ndim != 1 or len(tokens) < length:
         raise ValueError(
             f"tokens={describe(tokens)} must have one dimension and at least "
             f"length={length} entries"
         )
+    return length

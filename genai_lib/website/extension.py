@@ -23,7 +23,7 @@ from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
 from genai_lib.website import ledger, reference, tables
-from genai_lib.website.repository import find_repository
+from genai_lib.website.repository import find_repository, source_address
 
 HERE = Path(__file__).parent
 STYLE, SCRIPT = "page.css", "tables.js"
@@ -148,10 +148,10 @@ class LibraryDirective(SphinxDirective):
             found += [nodes.Text("Chapter: "), link, nodes.Text(" · ")]
         path = named.filepath.relative_to(self.env.srcdir).as_posix()
         words = f"{path}, line {named.lineno}"
-        source = nodes.inline(words, words)
-        if self._repository is not None:
-            address, branch = self._repository
-            place = f"{address}/blob/{branch}/{path}#L{named.lineno}-L{named.endlineno}"
+        source, lines = nodes.inline(words, words), (named.lineno, named.endlineno)
+        if self._repository and (
+            place := source_address(self._repository, path, *lines)
+        ):
             source = nodes.reference(words, words, refuri=place)
         found += [nodes.Text("Source: "), source]
         return found

@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 from genai_lib.live.explorer import Explorer
 from genai_lib.live.figure import LiveFigure
 from genai_lib.website.assets import own_digest, write_assets
-from genai_lib.website.repository import find_repository
+from genai_lib.website.repository import LINES, find_repository
 
 FIGURE = 'class="genai-live"'
 VEGA_FIGURE = re.compile(r'<figure class="genai-live"[^>]*data-kind="vega"')
@@ -94,13 +95,18 @@ class LiveDirective(SphinxDirective):
 
 
 def set_theme(app: Sphinx, config: Config) -> None:
-    """Show launch and source buttons only when the repository is known."""
+    """Show launch and source buttons only when the repository is known.
+
+    The theme knows the hosts of `LINES` alone and stops at any other. Its button for
+    Colab reads GitHub, and that for Binder no project of GitLab within a subgroup.
+    """
     config.genai_live_digest = own_digest()
     options = config.html_theme_options
     # The sidebar holds a search field already.
     options.setdefault("navbar_persistent", [])
     repository = find_repository(Path(app.srcdir))
-    if repository is None:
+    host = urlsplit(repository.address).hostname if repository else None
+    if host not in LINES:
         for key in ("repository_url", "repository_branch", *REPOSITORY_BUTTONS):
             options.pop(key, None)
         options["launch_buttons"] = {}
@@ -108,6 +114,10 @@ def set_theme(app: Sphinx, config: Config) -> None:
     options["repository_url"] = repository.address
     options["repository_branch"] = repository.branch
     options.update(dict.fromkeys(REPOSITORY_BUTTONS, True))
+    if host != "github.com":
+        short = re.fullmatch("https://gitlab.com/[^/]+/[^/]+", repository.address)
+        kept = options["launch_buttons"].items() if short else ()
+        options["launch_buttons"] = {k: v for k, v in kept if k != "colab_url"}
 
 
 def prepare_assets(app: Sphinx) -> None:

@@ -20,7 +20,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from genai_lib.checks import as_real, check_floating, check_positive
+from genai_lib.checks import (
+    check_each,
+    check_finite,
+    check_floating,
+    check_positive,
+    check_real,
+)
 from genai_lib.components.adaptive_temperature.rows import (
     check_logits,
     shift_rows,
@@ -65,8 +71,8 @@ def inverse_temperature(
     tensor([1.0000, 1.0000, 2.0990, 1.0000])
     """
     check_floating("entropy", entropy)
-    _check_polynomial(polynomial, highest)
-    beta = _horner(polynomial, entropy.clamp(max=as_real(highest))).clamp(min=1.0)
+    polynomial, highest = _check_polynomial(polynomial, highest)
+    beta = _horner(polynomial, entropy.clamp(max=highest)).clamp(min=1.0)
     return torch.where(entropy > LEAST_ENTROPY, beta, torch.ones_like(beta))
 
 
@@ -82,7 +88,7 @@ def adaptive_temperature_readable(
     The definition, to be read, differentiated by PyTorch. Parameters, errors and
     limits are those of `adaptive_temperature_softmax`.
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     z = widen(logits)
     entropy = entropy_of(softmax(z, dim=dim), dim=dim).unsqueeze(dim)
     beta = inverse_temperature(entropy, polynomial, highest=highest)
@@ -129,12 +135,12 @@ def adaptive_temperature_softmax(
     It can be differentiated once. The gradient is zero in rows with nothing left and
     in rows that hold +∞.
     """
-    check_logits(logits, dim)
-    _check_polynomial(polynomial, highest)
+    dim = check_logits(logits, dim)
+    polynomial, highest = _check_polynomial(polynomial, highest)
     if logits.numel() == 0:
         return torch.zeros_like(logits)
     z = widen(logits).movedim(dim, -1)
-    weights = _AdaptiveTemperature.apply(z, tuple(polynomial), as_real(highest))
+    weights = _AdaptiveTemperature.apply(z, polynomial, highest)
     return weights.movedim(-1, dim).to(logits.dtype)
 
 
@@ -193,18 +199,20 @@ def dispersion_bound(spread: Tensor, items: int) -> Tensor:
     tensor([0.2500, 0.8700])
     """
     check_floating("spread", spread)
-    check_positive(items=items)
+    (items,) = check_positive(items=items)
     if not (spread >= 0).all():
         raise ValueError(f"spread has an entry below 0 or NaN: {spread.min().item()}")
     return 1 / (1 + (items - 1) * (-spread).exp())
 
 
-def _check_polynomial(polynomial: Sequence[float], highest: float) -> None:
-    if len(polynomial) == 0 or not all(math.isfinite(c) for c in polynomial):
+def _check_polynomial(
+    polynomial: Sequence[float], highest: float
+) -> tuple[tuple[float, ...], float]:
+    """Return the coefficients and the limit as floats."""
+    coefficients = tuple(check_each(check_finite, polynomial=polynomial))
+    if not coefficients:
         raise ValueError(f"polynomial={polynomial!r} must hold finite coefficients")
-    largest = as_real(highest)
-    if largest is None or not largest > 0:
-        raise ValueError(f"highest={highest!r} must be above 0")
+    return coefficients, *check_real("above 0", lambda x: x > 0, highest=highest)
 
 
 def _horner(polynomial: Sequence[float], x: Tensor) -> Tensor:

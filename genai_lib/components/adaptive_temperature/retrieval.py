@@ -18,7 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import (
+    check_above_zero,
+    check_each,
+    check_positive,
+    describe,
+)
 from genai_lib.components.attention import Normalizer, attend
 from genai_lib.components.softmax import entropy, softmax
 
@@ -147,10 +152,11 @@ def compare(
     dict of dict
         By normaliser and size, the `Outcome`.
     """
+    given, sizes = sizes, check_each(check_positive, sizes=sizes)
     largest, classes = max(sizes), model.encoder[0].in_features - 1
     if any(largest % size for size in sizes):
-        raise ValueError(f"sizes={sizes} must all divide the largest, {largest}")
-    check_positive(sets=sets, most=most)
+        raise ValueError(f"sizes={given} must all divide the largest, {largest}")
+    sets, most = check_positive(sets=sets, most=most)
     device = model.query.device
     sums = {size: torch.zeros(len(normalizers), 3) for size in sizes}
     for start in range(0, sets, CHUNK):
@@ -197,6 +203,7 @@ def best_inverse_temperature(
     entropy, beta : float
         The mean entropy of softmax on these sets, and the best β.
     """
+    candidates = check_each(check_above_zero, candidates=candidates)
     items = model.encoder(sets)
     logits, labels = items @ model.query, labels_of(sets)
     losses = []
@@ -205,4 +212,4 @@ def best_inverse_temperature(
         found = (weights[:, None] @ items).squeeze(1)  # (B, D)
         losses.append(functional.cross_entropy(model.head(found), labels).item())
     best = min(range(len(losses)), key=losses.__getitem__)
-    return entropy(softmax(logits, dim=-1)).mean().item(), float(candidates[best])
+    return entropy(softmax(logits, dim=-1)).mean().item(), candidates[best]

@@ -12,10 +12,10 @@ from torch import Tensor
 from genai_lib.checks import check_dim, check_floating
 
 
-def check_logits(logits: Tensor, dim: int) -> None:
-    """Raise ValueError unless `logits` is a floating-point tensor with this `dim`."""
+def check_logits(logits: Tensor, dim: int) -> int:
+    """Return `dim`; ValueError unless floating-point `logits` have it."""
     check_floating("logits", logits)
-    check_dim("logits", logits, dim)
+    return check_dim("logits", logits, dim)
 
 
 def widen(logits: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ def scalable_softmax(logits: Tensor, scale: float | Tensor, dim: int = -1) -> Te
     >>> scalable_softmax(torch.tensor([1.0, 0.0]), scale=1 / math.log(2))
     tensor([0.7311, 0.2689])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     _check_scale(scale, logits, dim)
     z = shift_rows(widen(logits), dim)
     masked = z == -math.inf
@@ -117,7 +117,7 @@ def sparsemax(logits: Tensor, dim: int = -1) -> Tensor:
     >>> sparsemax(torch.tensor([1.0, 0.5, -1.0]))
     tensor([0.7500, 0.2500, 0.0000])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     if logits.numel() == 0:
         return torch.zeros_like(logits)
     z = shift_rows(widen(logits), dim).movedim(dim, -1)

@@ -19,7 +19,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import as_real, check_above_zero, check_positive, describe
+from genai_lib.checks import (
+    as_real,
+    check_above_zero,
+    check_each,
+    check_finite,
+    check_positive,
+    describe,
+)
 from genai_lib.components.embeddings.search import check_vectors, unit_length
 from genai_lib.components.softmax import log_softmax
 
@@ -108,12 +115,14 @@ def matryoshka_loss(
     -------
     scalar Tensor
     """
-    weights = [1.0] * len(widths) if weights is None else weights
     width = min((v.shape[-1] for v in vectors), default=0)
-    if not widths or any(not 1 <= m <= width for m in widths):
-        raise ValueError(f"widths={list(widths)} must be from 1 to d={width}")
+    widths = check_each(check_positive, widths=widths)
+    if not widths or max(widths) > width:
+        raise ValueError(f"{widths=} must be from 1 to d={width}")
+    weights = [1.0] * len(widths) if weights is None else weights
+    weights = check_each(check_finite, weights=weights)
     if len(weights) != len(widths):
-        raise ValueError(f"weights={list(weights)} must be as many as {list(widths)}")
+        raise ValueError(f"{weights=} must be as many as {widths}")
     parts = [
         weight * loss(*(v[..., :m] for v in vectors))
         for m, weight in zip(widths, weights, strict=True)

@@ -11,13 +11,19 @@ References
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genai_lib.checks import check_above_zero, check_each, check_share, check_whole
 from genai_lib.components.attention import TransformerBlock
-from genai_lib.components.softmax_one.outliers import fake_quantize, smoothing_scales
+from genai_lib.components.softmax_one.outliers import (
+    check_bits,
+    fake_quantize,
+    smoothing_scales,
+)
 
 
 class QuantizedLinear(nn.Module):
@@ -32,6 +38,8 @@ class QuantizedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, weight_bits: int, input_bits: int) -> None:
         super().__init__()
+        bits = check_bits(weight_bits=weight_bits, input_bits=input_bits)
+        weight_bits, input_bits = bits
         self.in_features = linear.in_features  # attention asks for it
         self.register_buffer("weight", fake_quantize(linear.weight.data, weight_bits))
         self.bias, self.input_bits = linear.bias, input_bits
@@ -98,6 +106,7 @@ def smooth_linears(
     strength : float, default=0.5
         As in `smoothing_scales`.
     """
+    check_share(strength=strength)
     largest = _largest_inputs(model, examples)
 
     def smooth(linear: nn.Linear, name: str) -> nn.Module:
@@ -123,6 +132,7 @@ def plant_outliers(
     channels : sequence of int
     factor : float
     """
+    (factor,) = check_above_zero(factor=factor)
     planted = copy.deepcopy(model)
     blocks = [x for x in planted.modules() if isinstance(x, TransformerBlock)]
     if not blocks:
@@ -138,7 +148,8 @@ def plant_outliers(
 
 @torch.no_grad()
 def _enlarge(norm: nn.LayerNorm, readers, channels, factor) -> None:
-    channels = list(channels)
+    known = partial(check_whole, 0, len(norm.weight) - 1)
+    channels = check_each(known, channels=channels)
     norm.weight[channels] *= factor
     norm.bias[channels] *= factor
     for linear in readers:

@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import as_real, check_floating, describe
+from genai_lib.checks import check_floating, check_real, describe
 from genai_lib.components.attention import (
     KeyValueCache,
     KeyValues,
@@ -94,9 +94,8 @@ class GatedAttention(MultiHeadAttention):
             positional_encoding=positional_encoding,
             bias=bias,
         )
-        share = as_real(opening)
-        if share is None or not 0 < share < 1:
-            raise ValueError(f"opening={opening!r} must be above 0 and below 1")
+        wanted = "above 0 and below 1"
+        (share,) = check_real(wanted, lambda x: 0 < x < 1, opening=opening)
         self.to_gate = nn.Linear(width, heads)
         nn.init.constant_(self.to_gate.bias, math.log(share / (1 - share)))
 

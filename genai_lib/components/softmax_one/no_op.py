@@ -19,7 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import (
+    as_real,
+    as_whole,
+    check_above_zero,
+    check_positive,
+    check_share,
+)
 from genai_lib.components.attention import MultiHeadAttention, causal_mask
 
 Leak = Callable[[Tensor], Tensor]
@@ -66,8 +72,7 @@ def draw_sequences(
     generator : torch.Generator, default=None
     """
     check_positive(sequences=sequences, length=length, vocabulary=vocabulary)
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate={rate} must be from 0 to 1")
+    (rate,) = check_share(rate=rate)
     shape = (sequences, length)
     device = None if generator is None else generator.device
     tokens = torch.randint(vocabulary, shape, generator=generator, device=device)
@@ -97,6 +102,7 @@ class NoOpHead(nn.Module):
         self, attention: MultiHeadAttention, length: int = 32, vocabulary: int = 16
     ) -> None:
         super().__init__()
+        check_positive(length=length, vocabulary=vocabulary)
         width = attention.width
         self.attention = attention
         self.embedding = nn.Embedding(vocabulary + 1, width)
@@ -130,10 +136,10 @@ def range_to_do_nothing(mass: float, items: int) -> float:
     >>> round(range_to_do_nothing(0.999, 16), 2)
     9.61
     """
-    check_positive(items=items)
-    if items < 2 or not 0 < mass < 1:
-        raise ValueError(f"items={items} and mass={mass}: at least 2, and 0 to 1")
-    return math.log((items - 1) * mass / (1 - mass))
+    count, share = as_whole(items), as_real(mass)
+    if None in (count, share) or count < 2 or not 0 < share < 1:
+        raise ValueError(f"{items=!r} and {mass=!r}: at least 2, and 0 to 1")
+    return math.log((count - 1) * share / (1 - share))
 
 
 def learn_to_do_nothing(
@@ -167,6 +173,7 @@ def learn_to_do_nothing(
         If a size is not positive or the leak is still larger after all steps.
     """
     check_positive(items=items, steps=steps)
+    (allowed,) = check_above_zero(allowed=allowed)
     start = 0.1 * torch.randn(items, generator=generator, dtype=torch.double)
     logits = start.requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=0.02)

@@ -23,7 +23,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from genai_lib.checks import as_real, check_finite, check_one_per_row, check_positive
+from genai_lib.checks import (
+    as_real,
+    check_finite,
+    check_one_per_row,
+    check_positive,
+    check_real,
+)
 from genai_lib.components.adaptive_temperature.rows import check_logits, widen
 from genai_lib.components.softmax import softmax
 
@@ -102,7 +108,7 @@ def softmax_with_sink(logits: Tensor, sink: float | Tensor, dim: int = -1) -> Te
     >>> softmax_with_sink(torch.tensor([0.0, 0.0]), sink=math.log(2.0))
     tensor([0.2500, 0.2500])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     sink = _check_sink(sink, logits, dim)
     z = widen(logits)
     rows = z.narrow(dim, 0, min(1, z.shape[dim])).shape
@@ -207,7 +213,7 @@ def clipped_softmax(
     >>> clipped_softmax(torch.tensor([0.0, 0.0, math.log(8.0)]), gamma=-0.25)
     tensor([0.0000, 0.0000, 0.7500])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     gamma, zeta = _check_stretch(gamma, zeta, logits, dim)
     p = softmax(widen(logits), dim=dim)
     return ((zeta - gamma) * p + gamma).clamp(0.0, 1.0).to(logits.dtype)
@@ -221,22 +227,18 @@ def _check_sink(sink: float | Tensor, logits: Tensor, dim: int) -> float | Tenso
         if not (sink.detach() < math.inf).all():
             raise ValueError("sink has an entry that is NaN or +∞")
         return sink
-    real = as_real(sink)
-    if real is None or not real < math.inf:
-        raise ValueError(f"sink={sink!r} must be a number below ∞")
-    return real
+    return check_real("a number below ∞", lambda x: x < math.inf, sink=sink)[0]
 
 
 def _check_stretch(gamma, zeta, logits, dim) -> tuple[float | Tensor, float]:
     """Return γ and ζ, as floats unless γ is a tensor."""
-    low, high = gamma, as_real(zeta)
     if isinstance(gamma, Tensor):
         if gamma.ndim:
             check_one_per_row("gamma", gamma, logits, dim)
         if not ((gamma <= 0) & (gamma > -math.inf)).all():
             raise ValueError("gamma has an entry that is not finite or above 0")
-    elif (low := as_real(gamma)) is None or not -math.inf < low <= 0:
-        raise ValueError(f"gamma={gamma!r} must be a finite number, at most 0")
-    if high is None or not 1 <= high < math.inf:
-        raise ValueError(f"zeta={zeta!r} must be a finite number, at least 1")
-    return low, high
+    else:
+        wanted = "a finite number, at most 0"
+        (gamma,) = check_real(wanted, lambda x: -math.inf < x <= 0, gamma=gamma)
+    wanted = "a finite number, at least 1"
+    return gamma, *check_real(wanted, lambda x: 1 <= x < math.inf, zeta=zeta)

@@ -12,7 +12,13 @@ References
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_dim, check_floating, check_positive, describe
+from genai_lib.checks import (
+    check_dim,
+    check_floating,
+    check_share,
+    check_whole,
+    describe,
+)
 
 MOST_BITS = 16
 
@@ -40,7 +46,7 @@ def kurtosis(x: Tensor, dim: int = -1) -> Tensor:
     tensor(3.2500)
     """
     check_floating("x", x)
-    check_dim("x", x, dim)
+    dim = check_dim("x", x, dim)
     squared = (x - x.mean(dim, keepdim=True)).square()
     return squared.square().mean(dim) / squared.mean(dim).square()
 
@@ -91,9 +97,7 @@ def fake_quantize(x: Tensor, bits: int, symmetric: bool = True) -> Tensor:
     tensor([0., 1., 7.])
     """
     check_floating("x", x)
-    check_positive(bits=bits)
-    if not 2 <= bits <= MOST_BITS:
-        raise ValueError(f"bits={bits} must be from 2 to {MOST_BITS}")
+    (bits,) = check_bits(bits=bits)
     if not x.isfinite().all():
         raise ValueError("x holds a value that is not finite")
     if x.numel() == 0:
@@ -106,6 +110,11 @@ def fake_quantize(x: Tensor, bits: int, symmetric: bool = True) -> Tensor:
     code = ((precise * (1 / step)).round() + zero).clamp(lowest, highest)
     limits = torch.finfo(x.dtype)
     return ((code - zero) * step).clamp(limits.min, limits.max).to(x.dtype)
+
+
+def check_bits(**bits: int) -> list[int]:
+    """Return numbers of bits as ints; ValueError unless each is from 2 to 16."""
+    return check_whole(2, MOST_BITS, **bits)
 
 
 def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> Tensor:
@@ -125,8 +134,7 @@ def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> 
         What to divide the inputs by, and to multiply the weights with; 1 for a channel
         that is always 0.
     """
-    if not 0 <= strength <= 1:
-        raise ValueError(f"strength={strength} must be from 0 to 1")
+    (strength,) = check_share(strength=strength)
     if largest.shape != weight.shape[1:]:
         raise ValueError(
             f"largest={describe(largest)} must hold one entry for each column of "

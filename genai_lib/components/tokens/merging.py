@@ -22,12 +22,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from genai_lib.checks import check_whole
+
 BYTES = 256
 Pair = tuple[int, int]
 
 
 def merge(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
     """Replace each occurrence of the pair by the new id, from left to right.
+
+    Nothing is checked: whatever can be compared may stand for an id.
 
     >>> merge([1, 1, 1, 2], (1, 1), 9)
     [9, 1, 2]
@@ -99,6 +103,7 @@ def learn_merges_loop(words: Mapping[bytes, int], merges: int) -> list[Pair]:
     >>> learn_merges_loop({b"low": 5, b"lower": 2, b"newest": 6}, 2)
     [(119, 101), (108, 111)]
     """
+    (merges,) = check_whole(0, None, merges=merges)
     spelled = {tuple(word): times for word, times in words.items()}
     learned = []
     for new in range(BYTES, BYTES + merges):
@@ -131,6 +136,7 @@ def learn_merges(words: Mapping[bytes, int], merges: int) -> list[Pair]:
         pairs that are equally frequent the one with the smallest ids comes first, as
         in the library `tokenizers`. Fewer than wanted if no pair is left.
     """
+    (merges,) = check_whole(0, None, merges=merges)
     pairs = _Pairs(words)
     learned = []
     while len(learned) < merges and (best := pairs.most_frequent()):

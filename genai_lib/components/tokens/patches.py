@@ -20,7 +20,7 @@ References
 
 from torch import Tensor
 
-from genai_lib.checks import as_whole, describe
+from genai_lib.checks import as_whole, check_positive, describe
 
 
 def patchify(images: Tensor, patch: int) -> Tensor:
@@ -76,8 +76,8 @@ def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
     """
     _check("video", video, 4)
     length, _, rows, columns = video.shape[-4:]
-    _check_division("frames", frames, T=length)
-    _check_division("patch", patch, H=rows, W=columns)
+    frames = _check_division("frames", frames, T=length)
+    patch = _check_division("patch", patch, H=rows, W=columns)
     blocks = video.unflatten(-4, (-1, frames))  # (..., T/t, t, C, H, W)
     blocks = blocks.unflatten(-2, (-1, patch)).unflatten(-1, (-1, patch))
     # (..., T/t, t, C, H/p, p, W/p, p) to (..., T/t, H/p, W/p, C, t, p, p)
@@ -108,8 +108,9 @@ def untubelets(
         If the sizes do not fit one another.
     """
     _check("tokens", tokens, 2)
-    _check_division("frames", frames, length=length)
-    _check_division("patch", patch, rows=rows, columns=columns)
+    length, rows, columns = check_positive(length=length, rows=rows, columns=columns)
+    frames = _check_division("frames", frames, length=length)
+    patch = _check_division("patch", patch, rows=rows, columns=columns)
     grid = (length // frames, rows // patch, columns // patch)
     count, size = tokens.shape[-2:]
     if count != grid[0] * grid[1] * grid[2] or size % (frames * patch**2):
@@ -129,8 +130,9 @@ def _check(name: str, value: object, dimensions: int) -> None:
         )
 
 
-def _check_division(name: str, part: int, **sizes: int) -> None:
+def _check_division(name: str, part: int, **sizes: int) -> int:
+    whole = as_whole(part)
     for of, size in sizes.items():
-        whole = as_whole(part)
         if whole is None or whole < 1 or size % whole:
             raise ValueError(f"{name}={part!r} must divide {of}={size}")
+    return whole

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from genai_lib.checks import as_ids, as_whole, check_positive
+from genai_lib.checks import as_ids, as_whole, check_whole
 from genai_lib.components.tokens.merging import (
     BYTES,
     Pair,
@@ -115,10 +115,8 @@ class BytePairTokenizer:
             If `vocab_size` is too small for the bytes and the special tokens, or the
             text has too few pairs to reach it.
         """
-        check_positive(vocab_size=vocab_size)
         fewest = BYTES + len(special_tokens)
-        if vocab_size < fewest:
-            raise ValueError(f"vocab_size={vocab_size} must be at least {fewest}")
+        (vocab_size,) = check_whole(fewest, None, vocab_size=vocab_size)
         times = Counter(split_words(text, pattern))
         words = {to_bytes(word): count for word, count in times.items()}
         merges = learn_merges(words, vocab_size - fewest)
@@ -163,12 +161,8 @@ class BytePairTokenizer:
 
     def truncated(self, vocab_size: int) -> "BytePairTokenizer":
         """Keep the first merges, as if training had stopped at `vocab_size`."""
-        check_positive(vocab_size=vocab_size)
         fewest = BYTES + len(self.special_tokens)
-        if not fewest <= vocab_size <= self.vocab_size:
-            raise ValueError(
-                f"vocab_size={vocab_size} must be from {fewest} to {self.vocab_size}"
-            )
+        (vocab_size,) = check_whole(fewest, self.vocab_size, vocab_size=vocab_size)
         kept = self.merges[: vocab_size - fewest]
         return BytePairTokenizer(kept, tuple(self.special_tokens), self.pattern)
 

@@ -91,8 +91,8 @@ class Rescored:
     """
 
     def __init__(self, model: nn.Module, candidates: int = 16) -> None:
-        check_positive(candidates=candidates)
-        self.model, self.candidates = model, candidates
+        (self.candidates,) = check_positive(candidates=candidates)
+        self.model = model
 
     @torch.no_grad()
     def fill(self, rows: Tensor, blank: Blank) -> Tensor:
@@ -118,6 +118,7 @@ class Rescored:
         cache : ModelCache
             Of all but the last token of each.
         """
+        (length,) = check_positive(length=length)
         cache, count = self.model.new_cache(), len(left)
         texts = left.new_zeros(count, 1, 0)
         scores, last = torch.zeros(count, 1, device=left.device), left
@@ -145,7 +146,8 @@ class AllAtOnce:
     """
 
     def __init__(self, model: nn.Module, mask_token: int) -> None:
-        self.model, self.mask_token = model, mask_token
+        (self.mask_token,) = check_positive(mask_token=mask_token)
+        self.model = model
 
     @torch.no_grad()
     def score(self, rows: Tensor, blank: Blank) -> Tensor:
@@ -178,7 +180,8 @@ class Written:
     """
 
     def __init__(self, model: nn.Module, first_mark: int) -> None:
-        self.model, self.first_mark = model, first_mark
+        (self.first_mark,) = check_positive(first_mark=first_mark)
+        self.model = model
 
     @torch.no_grad()
     def score(self, rows: Tensor, blank: Blank) -> Tensor:

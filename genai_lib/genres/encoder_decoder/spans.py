@@ -12,12 +12,13 @@ References
         Text-to-Text Transformer", 2019, arXiv:1910.10683
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from genai_lib.checks import as_real, as_whole, check_positive, describe
+from genai_lib.checks import as_whole, check_positive, check_real, check_whole, describe
 from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
 
 
@@ -59,9 +60,8 @@ def corrupt_spans(
         If there is no text, it is too short for one span, an argument is out of its
         range, or the end token is one of the marks.
     """
-    _check(tokens, first_mark)
+    first_mark = _check(tokens, first_mark)
     _check_end(end_token, first_mark, count_spans(tokens.shape[1], share, mean_span)[1])
-    first_mark = as_whole(first_mark)
     blank = span_mask(*tokens.shape, share, mean_span, generator).to(tokens.device)
     source = _marked(tokens, blank, first_mark)
     # In the target the kept stretches are the gaps. Each stands before its span, so
@@ -88,7 +88,7 @@ def span_mask(
     bool Tensor of shape (count, length)
         True where a token is blanked out.
     """
-    check_positive(count=count)
+    (count,) = check_positive(count=count)
     blanked, spans = count_spans(length, share, mean_span)
     parts = []
     for total in (length - blanked, blanked):
@@ -107,15 +107,16 @@ def count_spans(length: int, share: float, mean_span: float) -> tuple[int, int]:
     >>> count_spans(40, 0.15, 3.0)
     (6, 2)
     """
-    whole, part, mean = as_whole(length), as_real(share), as_real(mean_span)
-    if whole is None or whole < 2:
-        raise ValueError(f"length={describe(length)} must be a whole number above 1")
-    if part is None or not 0 < part < 1:
-        raise ValueError(f"share={share!r} must be above 0 and below 1")
-    if mean is None or not mean >= 1:
-        raise ValueError(f"mean_span={mean_span!r} must be at least 1")
-    blanked = min(max(round(whole * part), 1), whole - 1)
-    return blanked, min(max(round(blanked / mean), 1), whole - blanked)
+    (length,) = check_whole(2, None, length=length)
+    part, mean = _read_law(share, mean_span)
+    blanked = min(max(round(length * part), 1), length - 1)
+    return blanked, min(max(round(blanked / mean), 1), length - blanked)
+
+
+def _read_law(share: float, mean_span: float) -> tuple[float, float]:
+    (part,) = check_real("above 0 and below 1", lambda x: 0 < x < 1, share=share)
+    wanted = "at least 1, and finite"
+    return part, *check_real(wanted, lambda x: 1 <= x < math.inf, mean_span=mean_span)
 
 
 def span_config(vocab_size: int, marks: int, **sizes) -> Seq2SeqConfig:
@@ -134,7 +135,7 @@ def span_config(vocab_size: int, marks: int, **sizes) -> Seq2SeqConfig:
     >>> config.vocab_size, config.end_token, config.pad_token
     (56, 54, 55)
     """
-    check_positive(vocab_size=vocab_size, marks=marks)
+    vocab_size, marks = check_positive(vocab_size=vocab_size, marks=marks)
     end = vocab_size + marks
     return Seq2SeqConfig(
         end + 2, end_token=end, pad_token=end + 1, start_token=end + 1, **sizes
@@ -164,9 +165,15 @@ def span_batches(
     ------
     pair of int64 Tensors of shapes (B, S) and (B, T)
     """
+    _read_law(share, mean_span)
+    (vocab_size,) = check_whole(1, config.end_token - 1, vocab_size=vocab_size)
+    return _lessons(windows, vocab_size, config, share, mean_span, generator)
+
+
+def _lessons(windows, vocab_size, config, share, mean_span, generator) -> Iterator:
+    marks = config.end_token - vocab_size
     for tokens in windows:
         _check(tokens, vocab_size)
-        marks = config.end_token - vocab_size
         if count_spans(tokens.shape[1], share, mean_span)[1] > marks:
             raise ValueError(
                 f"a text of {tokens.shape[1]} tokens has more spans than {marks} marks"
@@ -184,26 +191,23 @@ def _marked(tokens: Tensor, blank: Tensor, first_mark: int) -> Tensor:
     return found[~blank | begins].view(len(tokens), -1)
 
 
-def _check(tokens: Tensor, first_mark: int) -> None:
+def _check(tokens: Tensor, first_mark: int) -> int:
     whole = isinstance(tokens, Tensor) and tokens.dtype == torch.int64
     if not whole or tokens.ndim != 2 or not len(tokens) or tokens.shape[1] < 2:
         raise ValueError(
             f"tokens={describe(tokens)} must be int64 of shape (B > 0, L > 1)"
         )
-    check_positive(first_mark=first_mark)
+    (first_mark,) = check_positive(first_mark=first_mark)
     if not 0 <= tokens.min() <= tokens.max() < first_mark:
         raise ValueError(
             f"tokens up to {tokens.max()} must be below first_mark={first_mark}, and "
             f"from 0 on: the smallest is {tokens.min()}"
         )
+    return first_mark
 
 
 def _check_end(end_token: int, first_mark: int, spans: int) -> None:
-    end = as_whole(end_token)
-    if end is None or end < 0:
-        raise ValueError(
-            f"end_token={describe(end_token)} must be a whole number from 0 on"
-        )
+    (end,) = check_whole(0, None, end_token=end_token)
     if first_mark <= end < first_mark + spans:
         raise ValueError(
             f"end_token={end_token} is one of the {spans} marks from "

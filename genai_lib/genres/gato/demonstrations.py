@@ -9,11 +9,12 @@ References
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import repeat
 
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import check_positive, check_share, check_whole
 from genai_lib.genres.gato.environments import (
     CORRIDOR,
     GRID,
@@ -55,6 +56,8 @@ def cart_pole_episodes(
     mistakes : float, default=0.1
         The share of pushes that are replaced.
     """
+    count, steps = check_positive(count=count, steps=steps)
+    (mistakes,) = check_share(mistakes=mistakes)
     environment, episodes = make_cart_pole(), []
     for _ in range(count):
         seed = int(torch.randint(2**31, (), generator=generator))
@@ -78,6 +81,7 @@ def cart_pole_episodes(
 
 def grid_episodes(count: int, generator: torch.Generator) -> list[Episode]:
     """Let the scripted expert walk `count` times, each with a new start and goal."""
+    (count,) = check_positive(count=count)
     return _shown([GridWorld() for _ in range(count)], GRID, grid_expert, generator)
 
 
@@ -85,6 +89,7 @@ def corridor_episodes(
     count: int, generator: torch.Generator, swapped: bool
 ) -> list[Episode]:
     """Let the scripted expert, who knows the wires, run after goals `count` times."""
+    (count,) = check_positive(count=count)
     environments = [Corridor(swapped) for _ in range(count)]
     return _shown(
         environments, CORRIDOR, partial(corridor_expert, swapped=swapped), generator
@@ -130,8 +135,12 @@ def windows(
         How many of the sequences have a prompt. Half of the prompts are the end of
         an episode, half start anywhere.
     """
-    check_positive(per_step=per_step, steps=steps)
+    per_step, steps = check_positive(per_step=per_step, steps=steps)
+    (prompt_steps,) = check_whole(0, steps - 1, prompt_steps=prompt_steps)
+    (prompt_share,) = check_share(prompt_share=prompt_share)
     long = [e for e in episodes if len(e) >= prompt_steps * per_step]
+    if not long and (prompt_share or not episodes):
+        raise ValueError(f"episodes: none has prompt_steps={prompt_steps} time steps")
 
     def below(number: int) -> int:
         return int(torch.randint(number, (), generator=generator))
@@ -149,5 +158,4 @@ def windows(
         prompt = stretch(long[below(len(long))], prompt_steps, end=below(2) == 0)
         return join(prompt, stretch(episode, steps - prompt_steps))
 
-    while True:
-        yield sequence()
+    return (sequence() for _ in repeat(None))
