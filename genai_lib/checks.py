@@ -1,4 +1,4 @@
-"""Checks of arguments that the whole library shares: each error names the argument."""
+"""Checks of arguments that the whole library shares; errors name the argument."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from torch._subclasses import FakeTensor
 
 
 def describe(value: object) -> str:
-    """Say in a few words what was passed: dtype and shape, or value and type."""
+    """Describe a value for an error: dtype and shape, or value and type."""
     if isinstance(value, Tensor):
         return f"{value.dtype} tensor of shape {tuple(value.shape)}"
     if hasattr(value, "dtype") and hasattr(value, "shape"):
@@ -23,7 +23,7 @@ def describe(value: object) -> str:
 
 
 def can_be_read(tensor: Tensor) -> bool:
-    """Tell whether a tensor has numbers: it has none while a model is only traced."""
+    """Tell whether a tensor has values; it has none while a model is traced."""
     traced = torch.compiler.is_compiling() or isinstance(tensor, FakeTensor)
     return not traced and not tensor.is_meta
 

@@ -1,4 +1,4 @@
-"""Train, save and load: the one loop of the book and its safetensors files."""
+"""The training loop of the book, and saving and loading of weights."""
 
 import math
 import os
@@ -20,7 +20,7 @@ REPORTS = 5
 
 @dataclass
 class History:
-    """What a training run leaves behind.
+    """The record of a training run.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ def cosine(warmup: float = 0.05) -> Callable[[float], float]:
 
     Returns
     -------
-    function of the finished share of the training, from 0 to 1, to a factor.
+    function of the finished fraction of the training, from 0 to 1, to a factor.
     """
     wanted = "at least 0 and below 1"
     (warmup,) = check_real(wanted, lambda x: 0 <= x < 1, warmup=warmup)
@@ -72,19 +72,19 @@ def fit(
     clip: float | None = 1.0,
     ema: float | None = None,
 ) -> History:
-    """Take `steps` steps down the gradient of `loss(model, batch)`.
+    """Train a model: take `steps` steps down the gradient of `loss(model, batch)`.
 
     Parameters
     ----------
     model : nn.Module
     batches : iterator
-        Yields whatever `loss` wants; it must not end before the training does.
+        Yields what `loss` takes; it must not end before the training does.
     loss : function of (model, batch)
         Returns a scalar Tensor.
     steps : int
     optimizer : torch.optim.Optimizer, default=AdamW at `learning_rate`
     learning_rate : float, default=1e-3
-    schedule : function of the finished share of the training, default=None
+    schedule : function of the finished fraction of the training, default=None
         Its value multiplies the learning rate. See `cosine`.
     clip : float, default=1.0
         The largest norm of the gradient; None leaves it alone.
@@ -124,7 +124,7 @@ def fit(
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Write the weights as a safetensors file; one that is shared is written once."""
+    """Write the weights as a safetensors file; shared ones are written once."""
     kept, dropped = without_copies(model.state_dict())
     write_safetensors(path, kept, dropped)
 

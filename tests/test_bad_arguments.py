@@ -202,7 +202,7 @@ TABLE = {
     softmax.softmax: {"logits": Z, "temperature": any_heat(0.7), "dim": whole(-1)},
     softmax.softmax_loop: {"logits": [1.0, 2.0], "temperature": positive(0.7)},
     tokens.inverse_mu_law: {
-        "squeezed": torch.tensor([0.5]),
+        "compressed": torch.tensor([0.5]),
         "mu": positive(255),
         "largest": positive(1.0),
     },
@@ -355,7 +355,7 @@ TABLE = {
     adaptive_temperature.inverse_temperature: {
         "entropy": Z.abs(),
         "polynomial": each(real(0.5)),
-        "highest": up_to_inf(3.0),
+        "max_entropy": up_to_inf(3.0),
     },
     adaptive_temperature.scalable_softmax: {
         "logits": Z,
@@ -366,7 +366,7 @@ TABLE = {
     softmax_one.GatedAttention: {
         "width": size(8),
         "heads": size(2),
-        "opening": kind()(0.5),
+        "initial_gate": kind()(0.5),
     },
     softmax_one.LearnedSink: {"heads": maybe(size(2)), "sink": real(0.5)},
     softmax_one.LearnedSink.forward: {
@@ -398,10 +398,10 @@ TABLE = {
     },
     softmax_one.fake_quantize: {"x": Z, "bits": size(8)},
     softmax_one.kurtosis: {"x": Z, "dim": whole(-1)},
-    softmax_one.learn_to_do_nothing: {
-        "leak": lambda z: softmax_one.softmax_one(z).sum(),
+    softmax_one.learn_no_op: {
+        "attention_mass": lambda z: softmax_one.softmax_one(z).sum(),
         "items": size(3),
-        "allowed": positive(0.9),
+        "tolerance": positive(0.9),
         "steps": size(3),
     },
     softmax_one.plant_outliers: {
@@ -414,7 +414,7 @@ TABLE = {
         "weight_bits": size(8),
         "input_bits": size(8),
     },
-    softmax_one.range_to_do_nothing: {"mass": kind()(0.9), "items": size(4)},
+    softmax_one.no_op_logit_range: {"mass": kind()(0.9), "items": size(4)},
     softmax_one.smooth_linears: {
         "model": nn.Linear(4, 3),
         "examples": Z,
@@ -809,7 +809,7 @@ for adaptive in (
         "logits": Z,
         "dim": whole(-1),
         "polynomial": each(real(0.5)),
-        "highest": up_to_inf(3.0),
+        "max_entropy": up_to_inf(3.0),
     }
 
 

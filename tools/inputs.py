@@ -1,4 +1,4 @@
-"""Say what the outputs of a notebook follow from, as one hash.
+"""Compute one hash of everything that the outputs of a notebook depend on.
 
 The hash covers the code cells, the code of every module of `genai_lib` that they
 import, directly or through other modules, without comments and docstrings, the text of
@@ -35,7 +35,7 @@ def fingerprint(notebook: dict, root: Path) -> str:
 
 
 def hash_of(sources: Iterable[str], root: Path) -> str:
-    """Return the hash of pieces of code and of all that they follow from."""
+    """Return the hash of pieces of code and of everything that they depend on."""
     sources = list(sources)
     digest = hashlib.sha256()
     for source in sources:

@@ -1,4 +1,4 @@
-"""Sphinx extension: figures that move, local scripts only, addresses that are known.
+"""Sphinx extension: live figures, local scripts only, links to a known repository.
 
 Tests    tests/website/test_figures.py
 
@@ -35,7 +35,7 @@ THEBE = re.compile(r"thebe", re.IGNORECASE)
 NO_SCRIPT = "// The icons come from the theme's fonts.\n"
 FIGURES_FIRST = 400
 FAVICON = "favicon.svg"
-# The table of contents would write one without language, title and icon.
+# sphinx-external-toc would write an index.html without language, title and icon.
 ENTRANCE = """\
 <!doctype html>
 <html lang="en">
@@ -127,7 +127,7 @@ def prepare_assets(app: Sphinx) -> None:
 
 
 def lighten_theme(app: Sphinx, error: Exception | None) -> None:
-    """Leave out the script that redraws icons which the theme's fonts show as well."""
+    """Empty the script that redraws icons, because the theme's fonts show them too."""
     scripts = Path(app.outdir) / "_static" / "scripts"
     if error is None and (scripts / "fontawesome.js").exists():
         (scripts / "fontawesome.js").write_text(NO_SCRIPT, encoding="utf-8")
@@ -136,7 +136,7 @@ def lighten_theme(app: Sphinx, error: Exception | None) -> None:
 
 
 def write_entrance(app: Sphinx, error: Exception | None) -> None:
-    """Lead from the site's address to the first page, as any page of the site."""
+    """Write index.html, which redirects to the first page."""
     entrance = Path(app.outdir) / "index.html"
     root = f"{app.config.root_doc}.html"
     if error is None and app.builder.format == "html" and root != entrance.name:
@@ -149,7 +149,7 @@ def write_entrance(app: Sphinx, error: Exception | None) -> None:
 def finish_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Keep foreign scripts out of a page and give it the scripts its figures need."""
+    """Remove third-party scripts from a page and add the scripts of its figures."""
     # The builder adds a page's own scripts to this very list.
     context["script_files"][:] = [
         script for script in context["script_files"] if not mentions_thebe(script)

@@ -27,7 +27,7 @@ from genai_lib.checks import (
     check_positive,
     check_real,
 )
-from genai_lib.components.adaptive_temperature.rows import (
+from genai_lib.components.adaptive_temperature.alternatives import (
     check_logits,
     shift_rows,
     widen,
@@ -49,9 +49,9 @@ def inverse_temperature(
     entropy: Tensor,
     polynomial: Sequence[float] = ENTROPY_POLYNOMIAL,
     *,
-    highest: float = math.inf,
+    max_entropy: float = math.inf,
 ) -> Tensor:
-    """Look up β for an entropy: the polynomial, never below 1; 1 up to 0.5 nats [1].
+    """Compute β for an entropy: a polynomial, at least 1, and 1 up to 0.5 nats [1].
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def inverse_temperature(
         H in nats.
     polynomial : sequence of numbers, default=ENTROPY_POLYNOMIAL
         Coefficients, highest power first.
-    highest : float, default=∞
+    max_entropy : float, default=∞
         A larger entropy counts as this one. The paper has no such limit.
 
     Returns
@@ -71,8 +71,8 @@ def inverse_temperature(
     tensor([1.0000, 1.0000, 2.0990, 1.0000])
     """
     check_floating("entropy", entropy)
-    polynomial, highest = _check_polynomial(polynomial, highest)
-    beta = _horner(polynomial, entropy.clamp(max=highest)).clamp(min=1.0)
+    polynomial, max_entropy = _check_polynomial(polynomial, max_entropy)
+    beta = _horner(polynomial, entropy.clamp(max=max_entropy)).clamp(min=1.0)
     return torch.where(entropy > LEAST_ENTROPY, beta, torch.ones_like(beta))
 
 
@@ -81,17 +81,17 @@ def adaptive_temperature_readable(
     dim: int = -1,
     *,
     polynomial: Sequence[float] = ENTROPY_POLYNOMIAL,
-    highest: float = math.inf,
+    max_entropy: float = math.inf,
 ) -> Tensor:
-    """Measure the entropy of softmax(z), look up β, return softmax(βz) [1].
+    """Measure the entropy of softmax(z), compute β, return softmax(βz) [1].
 
-    The definition, to be read, differentiated by PyTorch. Parameters, errors and
-    limits are those of `adaptive_temperature_softmax`.
+    The definition, written to be read; PyTorch differentiates it. Parameters, errors
+    and limits are those of `adaptive_temperature_softmax`.
     """
     dim = check_logits(logits, dim)
     z = widen(logits)
     entropy = entropy_of(softmax(z, dim=dim), dim=dim).unsqueeze(dim)
-    beta = inverse_temperature(entropy, polynomial, highest=highest)
+    beta = inverse_temperature(entropy, polynomial, max_entropy=max_entropy)
     return softmax(z, temperature=1 / beta, dim=dim).to(logits.dtype)
 
 
@@ -100,7 +100,7 @@ def adaptive_temperature_softmax(
     dim: int = -1,
     *,
     polynomial: Sequence[float] = ENTROPY_POLYNOMIAL,
-    highest: float = math.inf,
+    max_entropy: float = math.inf,
 ) -> Tensor:
     """Sharpen softmax where its weights are spread out: softmax(β(H) z) [1].
 
@@ -114,7 +114,7 @@ def adaptive_temperature_softmax(
         count in the entropy.
     dim : int, default=-1
         The dimension whose entries compete.
-    polynomial, highest : default=those of the paper
+    polynomial, max_entropy : default=those of the paper
         As in `inverse_temperature`.
 
     Returns
@@ -127,8 +127,8 @@ def adaptive_temperature_softmax(
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor, `dim` does not exist, `polynomial`
-        has no coefficients or one that is not finite, or `highest` is not positive.
+        If `logits` is not a floating-point tensor, `dim` does not exist, `polynomial`
+        has no coefficients or one that is not finite, or `max_entropy` is not positive.
 
     Notes
     -----
@@ -136,35 +136,35 @@ def adaptive_temperature_softmax(
     in rows that hold +∞.
     """
     dim = check_logits(logits, dim)
-    polynomial, highest = _check_polynomial(polynomial, highest)
+    polynomial, max_entropy = _check_polynomial(polynomial, max_entropy)
     if logits.numel() == 0:
         return torch.zeros_like(logits)
     z = widen(logits).movedim(dim, -1)
-    weights = _AdaptiveTemperature.apply(z, polynomial, highest)
+    weights = _AdaptiveTemperature.apply(z, polynomial, max_entropy)
     return weights.movedim(-1, dim).to(logits.dtype)
 
 
 class _AdaptiveTemperature(torch.autograd.Function):
-    """Keep z, p and w, and go back through both of the ways in which z enters w.
+    """softmax(β(H) z) with a gradient written by hand; z enters directly and through β.
 
     With u = w (g - Σ g w), the gradient of softmax at βz, and dH/dz = -p (ln p + H):
     dL/dz = β u + (Σ u z) β'(H) dH/dz.
     """
 
     @staticmethod
-    def forward(ctx, logits, polynomial, highest):
+    def forward(ctx, logits, polynomial, max_entropy):
         limit = logits.amax(-1, keepdim=True).isinf()
         z = shift_rows(logits, -1).clamp_(min=FAR_BELOW)
         p = torch.softmax(z, dim=-1)
         log_sum = -p.amax(-1, keepdim=True).log()  # ln Σ exp z, as the largest z is 0
         entropy = log_sum - _row_product(p, z)
-        beta = inverse_temperature(entropy, polynomial, highest=highest)
+        beta = inverse_temperature(entropy, polynomial, max_entropy=max_entropy)
         w = torch.softmax(z * beta, dim=-1)
         empty = limit & (logits.amax(-1, keepdim=True) < 0)
         if empty.any():
             w.masked_fill_(empty, 0.0)
         ctx.save_for_backward(z, p, w, entropy, log_sum, beta, limit)
-        ctx.polynomial, ctx.highest = polynomial, highest
+        ctx.polynomial, ctx.max_entropy = polynomial, max_entropy
         return w
 
     @staticmethod
@@ -173,7 +173,7 @@ class _AdaptiveTemperature(torch.autograd.Function):
         z, p, w, entropy, log_sum, beta, limit = ctx.saved_tensors
         u = (gradient - _row_product(gradient, w)).mul_(w)
         slope = _horner(_derivative(ctx.polynomial), entropy)
-        moving = (beta > 1) & (entropy < ctx.highest)
+        moving = (beta > 1) & (entropy < ctx.max_entropy)
         through_beta = torch.where(moving, slope, 0.0) * _row_product(u, z)
         minus_slope_of_entropy = (z + (entropy - log_sum)).mul_(p)  # p (ln p + H)
         result = u.mul_(beta).addcmul_(minus_slope_of_entropy, through_beta, value=-1)
@@ -206,13 +206,14 @@ def dispersion_bound(spread: Tensor, items: int) -> Tensor:
 
 
 def _check_polynomial(
-    polynomial: Sequence[float], highest: float
+    polynomial: Sequence[float], max_entropy: float
 ) -> tuple[tuple[float, ...], float]:
     """Return the coefficients and the limit as floats."""
     coefficients = tuple(check_each(check_finite, polynomial=polynomial))
     if not coefficients:
         raise ValueError(f"polynomial={polynomial!r} must hold finite coefficients")
-    return coefficients, *check_real("above 0", lambda x: x > 0, highest=highest)
+    limit = check_real("above 0", lambda x: x > 0, max_entropy=max_entropy)
+    return coefficients, *limit
 
 
 def _horner(polynomial: Sequence[float], x: Tensor) -> Tensor:

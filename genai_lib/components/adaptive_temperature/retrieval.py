@@ -56,16 +56,16 @@ def draw_sets(
 def labels_of(sets: Tensor) -> Tensor:
     """Map sets (..., n, 1 + C) to the classes (...) of their largest priorities."""
     if sets.isnan().any():
-        raise ValueError("sets holds NaN, which no priority can be compared with")
+        raise ValueError("sets holds NaN, so the largest priority is not defined")
     winner = sets[..., 0].argmax(dim=-1)[..., None, None]  # (..., 1, 1)
     return sets.take_along_dim(winner, dim=-2)[..., 0, 1:].argmax(dim=-1)
 
 
 class MaxRetrieval(nn.Module):
-    """Say the class of the item with the largest priority, by one attention head.
+    """Predict the class of the item with the largest priority, with one attention head.
 
-    Every item is encoded alone; one learned query looks at all of them; a small
-    network names the class. Only the attention can compare items.
+    Every item is encoded alone; one learned query attends to all of them; a small
+    network predicts the class. Only the attention can compare items.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class MaxRetrieval(nn.Module):
 
 
 class Outcome(NamedTuple):
-    """What a normaliser does at one size, averaged over sets.
+    """The results of a normaliser at one size, averaged over sets.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ def compare(
     sets : int
         How many sets of the largest size.
     most : int, default=4
-        How many parts of one such set serve as sets of a smaller size.
+        The largest number of parts of one such set that serve as smaller sets.
     generator : torch.Generator, default=None
 
     Returns

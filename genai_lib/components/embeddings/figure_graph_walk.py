@@ -10,9 +10,8 @@ graph that `genai_lib.components.embeddings.stored` made.
 import json
 
 from genai_lib.components.embeddings.figure import DATA
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, GREY, VERMILION, alt, described
 from genai_lib.live.figure import LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 
 POINTS, LINKS = DATA["plane"]["points"], DATA["plane"]["links"]
 MOST_LINKS = max(map(len, LINKS))

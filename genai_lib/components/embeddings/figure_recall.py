@@ -10,9 +10,8 @@ The numbers are those of `recall_curve` of the library, measured once by
 import json
 
 from genai_lib.components.embeddings.figure import DATA
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, VERMILION, described
 
 COSTS = DATA["costs"]
 ROWS = 20_000

@@ -1,4 +1,4 @@
-"""Softmax with a temperature: from scores to probabilities, and how sharp they are.
+"""Softmax with a temperature: probabilities from logits, their entropy, and samples.
 
 Chapter  chapters/components/softmax.ipynb
 Tests    tests/components/softmax
@@ -72,7 +72,7 @@ def softmax(logits: Tensor, temperature: float | Tensor = 1.0, dim: int = -1) ->
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor, `temperature` is negative, NaN or of
+        If `logits` is not a floating-point tensor, `temperature` is negative, NaN or of
         a shape that does not fit, or `dim` does not exist.
 
     Notes
@@ -167,7 +167,7 @@ def gumbel_max(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Draw from the same law as `sample`, by arg max(z/θ + g) with Gumbel noise g [2].
+    """Draw as `sample` does, by arg max(z/θ + g) with Gumbel noise g [2].
 
     Shapes and errors are those of `sample`; `temperature` is a finite number above 0.
     """
@@ -222,20 +222,20 @@ def _repair(
     temperature: float | Tensor,
     dim: int,
 ) -> Tensor:
-    """Put the limit into rows that came out as NaN, and keep NaN out of gradients."""
+    """Replace rows of NaN by their limit, and keep NaN out of gradients."""
     broken = weights.detach().narrow(dim, 0, 1).isnan()
     theta = torch.as_tensor(temperature, dtype=weights.dtype, device=weights.device)
     limit = _limit(logits.detach(), theta, dim).to(weights.dtype)
     if normalize is torch.log_softmax:
         limit = limit.log()
-    # Harmless numbers take the place of broken rows, so that no NaN flows back.
+    # Broken rows are computed with harmless numbers, or NaN would flow back.
     safe_theta = theta.where(~broken, torch.ones_like(theta))
     scaled = _divide(logits.masked_fill(broken, 0.0), safe_theta)
     return torch.where(broken, limit, normalize(scaled, dim))
 
 
 def _limit(logits: Tensor, temperature: Tensor, dim: int) -> Tensor:
-    """Share the weight equally: at θ = ∞ among all that is left, else at the top."""
+    """Share the weight: at θ = ∞ among all unmasked logits, else among the largest."""
     largest = logits.amax(dim, keepdim=True)
     everywhere = (temperature == math.inf) & (largest < math.inf)
     sharing = torch.where(everywhere, logits > -math.inf, logits == largest)

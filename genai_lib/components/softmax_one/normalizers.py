@@ -30,7 +30,7 @@ from genai_lib.checks import (
     check_positive,
     check_real,
 )
-from genai_lib.components.adaptive_temperature.rows import check_logits, widen
+from genai_lib.components.adaptive_temperature.alternatives import check_logits, widen
 from genai_lib.components.softmax import softmax
 
 
@@ -52,10 +52,10 @@ def softmax_one_loop(logits: Sequence[float]) -> list[float]:
 
 
 def softmax_one(logits: Tensor, dim: int = -1) -> Tensor:
-    """Compute w_i = exp(z_i) / (1 + Σ_j exp(z_j)): softmax with room for nothing [1].
+    """Compute w_i = exp(z_i) / (1 + Σ_j exp(z_j)): softmax that can give nothing [1].
 
-    It is softmax with one more logit of 0, whose weight is thrown away; and it is
-    softmax times σ(ln Σ exp z).
+    It is softmax with one more logit of 0, whose weight is dropped; and it is softmax
+    times σ(ln Σ exp z).
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def softmax_one(logits: Tensor, dim: int = -1) -> Tensor:
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor or `dim` does not exist.
+        If `logits` is not a floating-point tensor or `dim` does not exist.
 
     >>> softmax_one(torch.tensor([0.0, math.log(2.0)]))
     tensor([0.2500, 0.5000])
@@ -83,7 +83,7 @@ def softmax_one(logits: Tensor, dim: int = -1) -> Tensor:
 
 
 def softmax_with_sink(logits: Tensor, sink: float | Tensor, dim: int = -1) -> Tensor:
-    """Let one more logit, the sink, take weight that goes nowhere [3].
+    """Compute softmax with one more logit, the sink, whose weight is dropped [3].
 
     w_i = exp(z_i) / (exp(s) + Σ_j exp(z_j)). With s = 0 it is `softmax_one`, with
     s = -∞ softmax.
@@ -117,10 +117,10 @@ def softmax_with_sink(logits: Tensor, sink: float | Tensor, dim: int = -1) -> Te
 
 
 class _SoftmaxWithSink(torch.autograd.Function):
-    """Keep the weights w and that of the sink, and go back by the rule of softmax.
+    """`softmax_with_sink` with a gradient written by hand: that of softmax.
 
-    dL/dz = w (g - Σ g w), as if the sink's weight met a gradient of 0; dL/ds is the
-    sink's own line of that rule.
+    The sink is one more logit whose weight has the gradient 0. So dL/dz = w (g - Σ g w)
+    and dL/ds = -w_s Σ g w, with w_s the weight of the sink.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Outliers: how to measure them, and what they do to numbers with few bits.
+"""Measures of outliers, and simulated quantization with and without smoothing.
 
 Chapter  chapters/components/softmax_one.ipynb
 Tests    tests/components/softmax_one
@@ -91,7 +91,7 @@ def fake_quantize(x: Tensor, bits: int, symmetric: bool = True) -> Tensor:
     Raises
     ------
     ValueError
-        If `x` is no floating-point tensor or not finite, or `bits` is out of range.
+        If `x` is not a finite floating-point tensor, or `bits` is out of range.
 
     >>> fake_quantize(torch.tensor([0.1, 1.0, 7.0]), bits=4)
     tensor([0., 1., 7.])
@@ -118,7 +118,7 @@ def check_bits(**bits: int) -> list[int]:
 
 
 def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> Tensor:
-    """Share out the size of each channel between inputs and weights [2, eq. 4].
+    """Compute the factors that move outliers from inputs to weights [2, eq. 4].
 
     Parameters
     ----------
@@ -126,7 +126,8 @@ def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> 
         The largest magnitude of each input channel.
     weight : Tensor of shape (outputs, channels)
     strength : float, default=0.5
-        α, from 0 to 1: how much of it moves from the inputs to the weights.
+        α, from 0 to 1: how much of each magnitude moves to the weights; the
+        "migration strength" of [2].
 
     Returns
     -------
@@ -148,7 +149,7 @@ def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> 
 def smooth_quantize(
     x: Tensor, weight: Tensor, bits: int, strength: float = 0.5
 ) -> Tensor:
-    """Multiply inputs and weights in few bits, after sharing out the outliers [2].
+    """Multiply quantized inputs and weights, after smoothing [2].
 
     Parameters
     ----------

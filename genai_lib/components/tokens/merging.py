@@ -48,7 +48,7 @@ def merge(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
 
 
 def apply_merges(ids: Iterable[int], ranks: Mapping[Pair, int]) -> list[int]:
-    """Join pairs until no known one is left: the pair learned first, from the left.
+    """Apply merges until none fits: always the one learned first, from left to right.
 
     The time is nearly in proportion to the length: a queue holds the pairs that can
     be joined, and a merge adds those with its two neighbours.
@@ -118,7 +118,7 @@ def learn_merges_loop(words: Mapping[bytes, int], merges: int) -> list[Pair]:
 
 
 def learn_merges(words: Mapping[bytes, int], merges: int) -> list[Pair]:
-    """Learn the merges of `learn_merges_loop`, recounting only where a pair stood.
+    """Learn the merges of `learn_merges_loop`, recounting only where a pair occurred.
 
     The time grows with the letters of the words and not with the length of one.
 
@@ -183,7 +183,7 @@ class _Pairs:
     def merge(self, pair: Pair, new: int) -> None:
         changed = set()
         for place in self.places.pop(pair):
-            # In "aaa" the first two are joined, and then the last two no longer stand.
+            # In "aaa" the first two are joined; then the last two are no longer a pair.
             if self._pair(place) == pair:
                 changed |= self._merge_at(place, new)
         # Only pairs with the new id can have become more frequent.

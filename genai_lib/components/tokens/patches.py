@@ -1,4 +1,4 @@
-"""Pictures and videos as sequences: patches and tubelets, and back.
+"""Images and videos as sequences: patches and tubelets, and back.
 
 Chapter  chapters/components/tokens.ipynb
 Tests    tests/components/tokens
@@ -8,8 +8,8 @@ Letters used in this file
     t  frames, p  rows and columns of one tubelet; a patch has one frame
     N  tokens, N = T/t · H/p · W/p
 
-Nothing is computed here, values only change their place. The linear map that follows
-in a model is the same as a convolution whose stride is its kernel [1].
+Nothing is computed here, values only change their place. The linear layer that
+follows in a model is the same as a convolution whose stride is its kernel [1].
 
 References
     [1] Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929,
@@ -24,7 +24,7 @@ from genai_lib.checks import as_whole, check_positive, describe
 
 
 def patchify(images: Tensor, patch: int) -> Tensor:
-    """Cut pictures into square patches, row by row, each one token [1].
+    """Cut images into square patches, row by row, each one token [1].
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def patchify(images: Tensor, patch: int) -> Tensor:
 
 
 def unpatchify(patches: Tensor, patch: int, rows: int, columns: int) -> Tensor:
-    """Put the patches of `patchify` together again: shape (..., C, H, W)."""
+    """Invert `patchify`: return images of shape (..., C, H, W)."""
     _check("patches", patches, 2)
     return untubelets(patches, 1, patch, 1, rows, columns).squeeze(-4)
 
@@ -88,7 +88,7 @@ def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
 def untubelets(
     tokens: Tensor, frames: int, patch: int, length: int, rows: int, columns: int
 ) -> Tensor:
-    """Put the tokens of `tubelets` together again.
+    """Invert `tubelets`: return the video.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ FLOOR = 1e-10
 def mu_law(values: Tensor, mu: float, largest: float = 1.0) -> Tensor:
     """Map -M to M onto -1 to 1: F(x) = sign(x) ln(1 + μ|x|) / ln(1 + μM) [1].
 
-    Small numbers keep most of the room.
+    Small magnitudes get most of the range.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def mu_law(values: Tensor, mu: float, largest: float = 1.0) -> Tensor:
     return values.sign() * torch.log1p(mu * values.abs()) / scale
 
 
-def inverse_mu_law(squeezed: Tensor, mu: float, largest: float = 1.0) -> Tensor:
+def inverse_mu_law(compressed: Tensor, mu: float, largest: float = 1.0) -> Tensor:
     """Invert `mu_law`: |x| = ((1 + μM)^|F| - 1) / μ."""
-    check_floating("squeezed", squeezed)
+    check_floating("compressed", compressed)
     mu, largest = check_above_zero(mu=mu, largest=largest)
     scale = math.log1p(mu * largest)
-    return squeezed.sign() * torch.expm1(squeezed.abs() * scale) / mu
+    return compressed.sign() * torch.expm1(compressed.abs() * scale) / mu
 
 
 def mu_law_encode(sound: Tensor, mu: int = 255) -> Tensor:
@@ -75,8 +75,8 @@ def mu_law_encode(sound: Tensor, mu: int = 255) -> Tensor:
     Raises
     ------
     ValueError
-        If `sound` is no floating-point tensor, or has a value outside -1 to 1: nothing
-        is clipped.
+        If `sound` is not a floating-point tensor, or has a value outside -1 to 1:
+        nothing is clipped.
 
     >>> mu_law_encode(torch.tensor([-1.0, -0.01, 0.0, 0.01, 1.0]))
     tensor([  0,  98, 128, 157, 255])
@@ -85,10 +85,10 @@ def mu_law_encode(sound: Tensor, mu: int = 255) -> Tensor:
     (mu,) = check_positive(mu=mu)
     if not (sound.abs() <= 1).all():
         raise ValueError("sound has a value outside -1 to 1: scale it first")
-    # Sixteen bits are too few to tell the steps apart.
+    # Half precision cannot represent all steps.
     sound = sound.to(torch.promote_types(sound.dtype, torch.float32))
-    squeezed = mu_law(sound, mu)
-    return ((squeezed + 1) / 2 * mu + 0.5).floor().long()
+    compressed = mu_law(sound, mu)
+    return ((compressed + 1) / 2 * mu + 0.5).floor().long()
 
 
 def mu_law_decode(codes: Tensor, mu: int = 255) -> Tensor:
@@ -100,7 +100,7 @@ def mu_law_decode(codes: Tensor, mu: int = 255) -> Tensor:
     Raises
     ------
     ValueError
-        If `codes` are no integers from 0 to `mu`.
+        If `codes` are not integers from 0 to `mu`.
     """
     (mu,) = check_positive(mu=mu)
     if not isinstance(codes, Tensor) or not is_whole_dtype(codes.dtype):
@@ -111,7 +111,7 @@ def mu_law_decode(codes: Tensor, mu: int = 255) -> Tensor:
 
 
 def mel_filters(sample_rate: int, frame: int, mels: int) -> Tensor:
-    """Weigh frequencies into bands: triangles, equally spaced in mel.
+    """Return a mel filter bank: triangular filters, equally spaced in mel.
 
     The scale is m = 2595 log10(1 + f/700). Neighbouring triangles overlap by half and
     have the height 1.
