@@ -8,6 +8,7 @@ from genai_lib.website import repository
 from genai_lib.website.repository import (
     Repository,
     colab_address,
+    find_branch,
     find_repository,
     source_address,
     web_address,
@@ -200,6 +201,23 @@ def test_lines_of_a_file_are_linked_where_the_form_is_known(address, place):
 
 def test_every_forge_has_a_form_of_its_own():
     assert set(repository.LINES) == set(repository.FORGES.values())
+
+
+@pytest.mark.parametrize(
+    ("environment", "branch"),
+    [
+        ({"GITHUB_REF": "refs/pull/7/merge", "GITHUB_BASE_REF": "stable"}, "stable"),
+        ({"GITHUB_REF": "refs/heads/next"}, "next"),
+        ({"GITHUB_REF": "refs/tags/v1"}, "trunk"),
+        ({}, "trunk"),
+    ],
+)
+def test_the_branch_is_that_of_the_build(clone, tmp_path, environment, branch):
+    assert find_branch(tmp_path, environment) == branch
+
+
+def test_without_git_the_branch_is_main(tmp_path):
+    assert find_branch(tmp_path / "nowhere", {}) == "main"
 
 
 def test_colab_reads_github_alone():

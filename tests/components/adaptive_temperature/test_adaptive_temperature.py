@@ -434,6 +434,14 @@ def right_sparsemax(logits):
     return sparsemax(torch.tensor(logits, dtype=torch.double)).tolist()
 
 
+def sparsemax_of_sorted_logits(logits):
+    sums = [sum(logits[: i + 1]) for i in range(len(logits))]
+    pairs = zip(logits, sums, strict=True)
+    support = sum(1 + (i + 1) * z > total for i, (z, total) in enumerate(pairs))
+    threshold = (sums[support - 1] - 1) / support
+    return [max(z - threshold, 0.0) for z in logits]
+
+
 def stub(*arguments):
     """Stand for an exercise that is not filled in."""
 
@@ -473,6 +481,7 @@ def stub(*arguments):
                 lambda z: [x + (1 - sum(z)) / len(z) for x in z]: "none below 0",
                 lambda z: [max(x, 0.0) for x in z]: "not to 1",
                 lambda z: [INF - INF] * len(z): "hold NaN",
+                sparsemax_of_sorted_logits: "sum to 1.525, not to 1",
             },
         ),
     ],
