@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import as_real, check_above_zero, check_positive, describe
-from genai_lib.components.embeddings.search import check_vectors, unit_length
+from genai_lib.components.embeddings.comparing import check_vectors, unit_length
 from genai_lib.components.softmax import log_softmax
 
 

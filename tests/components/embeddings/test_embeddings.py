@@ -37,7 +37,6 @@ from genai_lib.components.embeddings.exercises import (
     check_contrast,
     check_passages,
 )
-from genai_lib.components.embeddings.vectors import clustered_vectors
 
 IDS = st.lists(st.integers(0, 6), max_size=12)
 
@@ -303,17 +302,6 @@ def test_recall_counts_hits_in_any_order():
     assert recall(ids(2, 9, 8, 1, 2, 3).view(2, 3), exact) == 0.5
 
 
-def test_clustered_vectors_lie_closer_to_their_neighbours():
-    draw = torch.Generator().manual_seed
-    grouped = clustered_vectors(400, 16, draw(0), clusters=20, spread=0.3)
-    loose = clustered_vectors(400, 16, draw(0), clusters=0)
-    ratios = []
-    for vectors in (grouped, loose):
-        distances = euclidean_distance(vectors[:50], vectors).sort(1).values
-        ratios.append((distances[:, 10] / distances.mean(1)).mean().item())
-    assert ratios[0] < 0.9 * ratios[1]
-
-
 # Bad input
 
 ROWS = torch.randn(4, 3)
@@ -357,7 +345,6 @@ ROWS = torch.randn(4, 3)
             lambda: matryoshka_loss(info_nce, ROWS, ROWS, widths=[2], weights=[]),
             "weights=",
         ),
-        (lambda: clustered_vectors(0, 3, torch.Generator()), "rows=0"),
     ],
 )
 def test_bad_arguments_are_named(call, message):
