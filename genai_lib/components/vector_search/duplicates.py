@@ -87,5 +87,5 @@ def check_ids(ids: Tensor, rows: int, taken: np.ndarray) -> None:
     new = np.unique(ids.cpu().numpy())
     if len(new) < rows or new.min(initial=0) < 0 or np.isin(new, taken).any():
         raise ValueError(
-            f"ids must not be negative, repeated or in the index already: {describe(ids)}"
+            f"ids must not be negative, repeated or in the index: {describe(ids)}"
         )

@@ -152,7 +152,7 @@ def search_graph(graph: Graph, vectors: Tensor, query: Tensor, k: int, ef: int) 
         int64 ids of shape (k,) and squared distances, the nearest first. Where the
         walk cannot be trusted the distances to all vectors are computed: if it ends
         with fewer than `ef` nodes though there are more, because links to them are
-        missing, or if half of its nodes lie as far away as the nearest one.
+        missing, or if more than half of its nodes lie equally far away.
 
     Raises
     ------
@@ -204,13 +204,16 @@ def check_at_least(name: str, value: object, other: str, least: int) -> None:
 
 
 def without_direction(distances: Sequence) -> bool | np.ndarray:
-    """Tell whether half of the nodes of a walk lie as far away as the nearest one.
+    """Tell whether more than half of the nodes of a walk lie equally far away.
 
     Among vectors at equal distances, such as one-hot ones, no step brings a walk
     nearer, and it may pass by a node that equals the query. Each entry is the distance
-    of one node, or an array of those of several walks, in ascending order.
+    of one node, or an array of those of several walks, in ascending order. A walk that
+    keeps a single node tells nothing.
     """
-    return distances[len(distances) // 2] <= distances[0] * (1 + TIED)
+    found = np.asarray(distances)
+    half = max(1, len(found) // 2)
+    return (found[half:] <= found[:-half] * (1 + TIED)).any(axis=0)
 
 
 def with_duplicates(found: Found, duplicates: dict[int, list[int]]) -> Found:
