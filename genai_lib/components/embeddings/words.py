@@ -121,12 +121,11 @@ def skip_gram_pairs(texts: Sequence[Tensor], window: int) -> tuple[Tensor, Tenso
     return torch.cat([earlier, later]), torch.cat([later, earlier])
 
 
-def check_ids(name: str, ids: object, dimensions: int = 1) -> None:
-    """Raise ValueError unless `ids` is a tensor of integers with so many dimensions."""
+def check_ids(name: str, ids: object) -> None:
+    """Raise ValueError unless `ids` is a tensor of integers in one dimension."""
     whole = isinstance(ids, Tensor) and is_whole_dtype(ids.dtype)
-    if not whole or ids.ndim != dimensions:
-        said = f"integers in {dimensions} dimension{'s'[: dimensions > 1]}"
-        raise ValueError(f"{name}={describe(ids)}: {said} are needed")
+    if not whole or ids.ndim != 1:
+        raise ValueError(f"{name}={describe(ids)} must be integers in one dimension")
 
 
 def count_pairs(words: Tensor, contexts: Tensor, vocab_size: int) -> Tensor:
@@ -282,8 +281,8 @@ def negative_sampling_loss(
     """
     check_ids("words", words)
     check_ids("contexts", contexts)
-    check_ids("noise", noise, 2)
-    if not len(noise) == len(words) == len(contexts):
+    whole = isinstance(noise, Tensor) and is_whole_dtype(noise.dtype)
+    if not whole or noise.ndim != 2 or not len(noise) == len(words) == len(contexts):
         raise ValueError(
             f"noise={describe(noise)} must be (B, k) for {len(words)} words and "
             f"{len(contexts)} contexts"

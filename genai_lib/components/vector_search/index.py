@@ -88,7 +88,7 @@ class VectorIndex:
         check_positive(width=width)
         check_option("metric", metric, METRICS)
         check_links(links, ef_construction=ef_construction)
-        check_model("embedding_model", embedding_model)
+        check_model(embedding_model)
         width, links = as_whole(width), as_whole(links)
         if links > MOST_LINKS:
             raise ValueError(f"links={links} must be at most {MOST_LINKS:,}")
@@ -250,7 +250,7 @@ class VectorIndex:
             come from another embedding model.
         """
         if embedding_model is not None:
-            check_model("embedding_model", embedding_model)
+            check_model(embedding_model)
         about, parts = read(Path(path))
         if embedding_model is not None and embedding_model != about["embedding_model"]:
             raise ValueError(
@@ -282,7 +282,7 @@ class VectorIndex:
         return as_array(vectors)
 
 
-def check_model(name: str, model: object) -> None:
+def check_model(embedding_model: object) -> None:
     """Raise ValueError unless the name of an embedding model is a string."""
-    if not isinstance(model, str):
-        raise ValueError(f"{name}={describe(model)} must be a string")
+    if not isinstance(embedding_model, str):
+        raise ValueError(f"embedding_model={embedding_model!r} must be a string")
