@@ -1,4 +1,4 @@
-"""Sentences as vectors: pull what belongs together close, push the rest away.
+"""Sentences as vectors, and the losses by which they are learned.
 
 Chapter  chapters/components/embeddings.ipynb
 Tests    tests/components/embeddings
@@ -27,12 +27,12 @@ from genai_lib.checks import (
     check_positive,
     describe,
 )
-from genai_lib.components.embeddings.search import check_vectors, unit_length
+from genai_lib.components.embeddings.comparing import check_vectors, unit_length
 from genai_lib.components.softmax import log_softmax
 
 
 class TextEncoder(nn.Module):
-    """Add up the vectors of a text's words.
+    """An encoder of texts: the sum of the vectors of their words.
 
     The direction of the sum says what the text is about. A word whose vector is short
     counts little, so the weight of each word is learned as well.
@@ -62,7 +62,9 @@ class TextEncoder(nn.Module):
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor:
-    """Find each partner among all: -log e^{s_ii/τ} / Σ_j e^{s_ij/τ} [1, eq. 4].
+    """Return the loss of finding each partner in a batch, known as InfoNCE [1, eq. 4].
+
+    For row i it is -log e^{s_ii/τ} / Σ_j e^{s_ij/τ}.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ def matryoshka_loss(
     widths: Sequence[int],
     weights: Sequence[float] | None = None,
 ) -> Tensor:
-    """Add up the loss of every prefix, Σ_m c_m L(z_1:m) [2, eq. 1].
+    """Return the weighted sum of the losses of prefixes, Σ_m c_m L(z_1:m) [2, eq. 1].
 
     Parameters
     ----------
