@@ -1,8 +1,8 @@
-"""Checks of arguments that the whole library shares: each error names the argument."""
+"""Checks of arguments that the whole library shares; errors name the argument."""
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
@@ -14,7 +14,7 @@ from torch._subclasses import FakeTensor
 
 
 def describe(value: object) -> str:
-    """Say in a few words what was passed: dtype and shape, or value and type."""
+    """Describe a value for an error: dtype and shape, or value and type."""
     if isinstance(value, Tensor):
         return f"{value.dtype} tensor of shape {tuple(value.shape)}"
     if hasattr(value, "dtype") and hasattr(value, "shape"):
@@ -23,7 +23,7 @@ def describe(value: object) -> str:
 
 
 def can_be_read(tensor: Tensor) -> bool:
-    """Tell whether a tensor has numbers: it has none while a model is only traced."""
+    """Tell whether a tensor has values; it has none while a model is traced."""
     traced = torch.compiler.is_compiling() or isinstance(tensor, FakeTensor)
     return not traced and not tensor.is_meta
 
@@ -70,21 +70,10 @@ def as_real(value: object) -> float | None:
 def as_ids(name: str, ids: object, count: int) -> list[int]:
     """Return ids of any integer form as a list of ints.
 
-    Parameters
-    ----------
-    name : str
-        What the error calls them.
-    ids : one whole number, or an iterable of whole numbers
-        Each of a kind that `as_whole` knows, such as the tokens that `generate`
-        yields for one prompt; or a tensor or an array of one dimension.
-    count : int
-        Ids are from 0 to `count` - 1.
-
-    Raises
-    ------
-    ValueError
-        If something else is among them, such as a float, a bool, an id out of range,
-        or the ids of several texts.
+    They are one whole number, or an iterable of numbers of a kind that `as_whole`
+    knows, such as the tokens that `generate` yields for one prompt; or a tensor or an
+    array of one dimension. A ValueError names something else, such as a float, a bool,
+    an id that is not from 0 to `count` - 1, or the ids of several texts.
     """
     single = as_whole(ids) is not None
     if not single and (getattr(ids, "ndim", 1) == 0 or not isinstance(ids, Iterable)):
@@ -106,11 +95,7 @@ def as_ids(name: str, ids: object, count: int) -> list[int]:
 def as_id_tensor(name: str, ids: object) -> Tensor:
     """Return ids of any integer form as an int64 Tensor of the same shape.
 
-    Parameters
-    ----------
-    name : str
-        What the error calls them.
-    ids : a tensor, an array, a whole number, or lists of these
+    They are a tensor, an array, a whole number, or lists of these.
 
     >>> as_id_tensor("codes", [[1, 2], torch.tensor([3, 4])])
     tensor([[1, 2],
@@ -135,35 +120,86 @@ def is_whole_dtype(dtype: torch.dtype) -> bool:
     return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
 
 
-def check_positive(**sizes: object) -> None:
-    """Raise ValueError unless each size is a whole number above 0, see `as_whole`."""
+def check_positive(**sizes: object) -> list[int]:
+    """Return sizes as ints; ValueError unless each is a whole number above 0."""
     for name, value in sizes.items():
         whole = as_whole(value)
         if whole is None or whole < 1:
             raise ValueError(f"{name}={describe(value)} must be a whole number above 0")
+    return [as_whole(value) for value in sizes.values()]
 
 
-def check_share(**shares: object) -> None:
-    """Raise ValueError unless each share is a number from 0 to 1, see `as_real`."""
-    for name, value in shares.items():
-        real = as_real(value)
-        if real is None or not 0 <= real <= 1:
-            raise ValueError(f"{name}={value!r} must be from 0 to 1")
+def check_whole(least: int | None, most: int | None, /, **numbers: object) -> list[int]:
+    """Return whole numbers as ints; ValueError unless each is from `least` to `most`.
+
+    None is for no limit.
+
+    >>> check_whole(0, 9, first=np.int64(3))
+    [3]
+    """
+    limits = "" if least is None else f"at least {least}"
+    limits = limits if most is None else f"from {least} to {most}"
+    for name, value in numbers.items():
+        whole = as_whole(value)
+        if whole is None:
+            wanted = f"a whole number {limits}".rstrip()
+            raise ValueError(f"{name}={describe(value)} must be {wanted}")
+        if (least is not None and whole < least) or (most is not None and whole > most):
+            raise ValueError(f"{name}={whole} must be {limits}")
+    return [as_whole(value) for value in numbers.values()]
 
 
-def check_finite(**numbers: object) -> None:
-    """Raise ValueError unless each is a finite number, see `as_real`."""
+def check_real(
+    wanted: str, allows: Callable[[float], bool], /, **numbers: object
+) -> list[float]:
+    """Return numbers as floats; ValueError unless each is one of those `wanted`.
+
+    >>> check_real("at least 1, and finite", lambda x: 1 <= x < math.inf, factor=2)
+    [2.0]
+    """
+    found = []
     for name, value in numbers.items():
         real = as_real(value)
-        if real is None or not math.isfinite(real):
-            raise ValueError(f"{name}={value!r} must be a finite number")
+        if real is None or not allows(real):
+            raise ValueError(f"{name}={value!r} must be {wanted}")
+        found.append(real)
+    return found
 
 
-def check_dim(name: str, value: Tensor, dim: int) -> None:
-    """Raise ValueError unless the tensor has a dimension `dim`."""
+def check_share(**shares: object) -> list[float]:
+    """Return shares as floats; ValueError unless each is a number from 0 to 1."""
+    return check_real("from 0 to 1", lambda x: 0 <= x <= 1, **shares)
+
+
+def check_finite(**numbers: object) -> list[float]:
+    """Return numbers as floats; ValueError unless each is finite."""
+    return check_real("a finite number", math.isfinite, **numbers)
+
+
+def check_above_zero(**numbers: object) -> list[float]:
+    """Return numbers as floats; ValueError unless each is above 0, and finite."""
+    return check_real("above 0, and finite", lambda x: 0 < x < math.inf, **numbers)
+
+
+def check_each(check: Callable[..., list], **sequences: object) -> list:
+    """Return the numbers of one named sequence as a list, each read by a check.
+
+    >>> check_each(check_positive, widths=(2, torch.tensor(4)))
+    [2, 4]
+    """
+    ((name, values),) = sequences.items()
+    listed = isinstance(values, Iterable) and getattr(values, "ndim", 1) == 1
+    if isinstance(values, str) or not listed:
+        raise ValueError(f"{name}={describe(values)} must be a list of numbers")
+    return [check(**{name: value})[0] for value in values]
+
+
+def check_dim(name: str, value: Tensor, dim: int) -> int:
+    """Return `dim` as an int; ValueError unless the tensor has such a dimension."""
     whole = as_whole(dim)
     if whole is None or not -value.ndim <= whole < value.ndim:
         raise ValueError(f"dim={dim} does not exist in {name}={describe(value)}")
+    return whole
 
 
 def check_one_per_row(name: str, value: Tensor, rows: Tensor, dim: int) -> None:
@@ -179,19 +215,24 @@ def check_one_per_row(name: str, value: Tensor, rows: Tensor, dim: int) -> None:
         )
 
 
-def check_above_zero(**numbers: object) -> None:
-    """Raise ValueError unless each is a finite number above 0, see `as_real`."""
-    for name, value in numbers.items():
-        real = as_real(value)
-        if real is None or not 0 < real < math.inf:
-            raise ValueError(f"{name}={value!r} must be above 0, and finite")
-
-
 def check_flags(**flags: object) -> None:
     """Raise ValueError unless each is True or False."""
     for name, value in flags.items():
         if not isinstance(_plain(value), bool):
             raise ValueError(f"{name}={value!r} must be True or False")
+
+
+def check_boolean(
+    name: str, value: object, shape: Sequence[int], device: torch.device
+) -> None:
+    """Raise ValueError unless it is a bool Tensor of this shape, on this device."""
+    boolean = isinstance(value, Tensor) and value.dtype == torch.bool
+    if not boolean or value.shape != tuple(shape):
+        raise ValueError(
+            f"{name}={describe(value)} must be boolean, of shape {tuple(shape)}"
+        )
+    if value.device != device:
+        raise ValueError(f"{name} is on {value.device} and must be on {device}")
 
 
 def check_option(name: str, value: object, options: Iterable[str]) -> None:
@@ -228,12 +269,13 @@ def check_tokens(name: str, tokens: Tensor, count: int) -> Tensor:
     return tokens.long()
 
 
-def check_numbers(name: str, numbers: object, count: int) -> None:
+def check_numbers(name: str, numbers: object, count: int | None = None) -> None:
     """Raise ValueError unless `numbers` is (B, T), whole and from 0 to `count` - 1."""
     whole = isinstance(numbers, Tensor) and numbers.dtype in (torch.int64, torch.int32)
     if not whole or numbers.ndim != 2:
         raise ValueError(f"{name}={describe(numbers)} must be integers of shape (B, T)")
-    check_tokens(name, numbers, count)
+    if count is not None:
+        check_tokens(name, numbers, count)
 
 
 def store_plain_numbers(record: object) -> None:

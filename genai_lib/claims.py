@@ -2,8 +2,8 @@
 
 A claim prints one line, raises when it does not hold, and leaves a record in the
 metadata of its output, from which the ledger is made. With GENAI_CLAIMS=record, or at
-another scale than "cpu", it records a failure instead of raising, which is how runs
-over several seeds are kept complete.
+another scale than "cpu", it records a failure instead of raising, so that a run over
+several seeds goes on to the end.
 """
 
 import html
@@ -20,7 +20,7 @@ VERDICTS = (
     "did not reproduce at this scale",
     "not tested",
 )
-# What stays to be shown, though its bound may hold.
+# Verdicts of claims whose statement is not shown, even where the bound holds.
 OPEN = VERDICTS[4:]
 LIMITS = ("at_least", "at_most", "close_to", "within")
 
@@ -48,7 +48,7 @@ def holds(
     close_to: float | None = None,
     within: float | None = None,
 ) -> bool:
-    """Say whether a value keeps the bounds of a claim, which see; NaN keeps none.
+    """Say whether a value is within the bounds of a `claim`; NaN never is.
 
     >>> holds(0.5, at_least=0.4), holds(0.5, close_to=1.0, within=0.1)
     (True, False)
@@ -84,7 +84,7 @@ def claim(
     text : str
         The claim as a sentence without its number.
     value : float
-        What this run measured; NaN never holds.
+        What this run measured; with NaN the claim fails.
     at_least, at_most : float, default=None
         The bound or bounds.
     close_to, within : float, default=None

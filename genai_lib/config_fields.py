@@ -1,8 +1,8 @@
-"""The fields of a config.json in the layout of Hugging Face, each asked for once.
+"""Reader of a config.json in the layout of Hugging Face; unknown fields are refused.
 
-What could change a number that a model computes must be asked for, or it is refused by
-its name. What changes none may stand there: notes of the tool that wrote the file, and
-settings of training and of generation.
+A model must read every field that could change a number it computes; a field that it
+does not read is an error that names it. Fields that change no number are accepted:
+notes of the tool that wrote the file, and settings of training and of generation.
 """
 
 import math
@@ -48,7 +48,7 @@ VERSION = re.compile(r"\d+(\.\w+)+([+-].*)?")
 
 
 class Fields:
-    """The fields of a config.json.
+    """The fields of a config.json, each read once.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Fields:
         return value
 
     def choice(self, name: str, options: Collection, default: object) -> object:
-        """Return a value that must be one of those that the model offers."""
+        """Return a value; ValueError unless the model supports it."""
         value = self._take(name, default)
         if not any(type(value) is type(o) and value == o for o in options):
             offered = ", ".join(map(repr, options))
@@ -103,16 +103,16 @@ class Fields:
         return value
 
     def require(self, supported: Mapping[str, object]) -> None:
-        """Let each of these fields be missing, or have the one value that works."""
+        """Raise ValueError if one of these fields has a value that is not supported."""
         for name, value in supported.items():
             self.choice(name, [value], default=value)
 
     def ignore(self, *names: str) -> None:
-        """Name fields that change nothing."""
+        """Accept fields that change nothing, whatever their values."""
         self.left -= set(names)
 
     def finish(self) -> None:
-        """Raise ValueError if a field was not asked for, unless it says nothing."""
+        """Raise ValueError if a field was not read, unless it changes nothing."""
         for name in sorted(self.left):
             if self.values[name] not in (None, False, {}, []):
                 self.refuse(name, "this option is not known")
@@ -123,7 +123,7 @@ class Fields:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Let a ValueError inside name the file, and its fields instead of ours."""
+        """Make a ValueError raised inside name the file and the file's fields."""
         try:
             yield
         except ValueError as error:
@@ -144,9 +144,9 @@ class Fields:
 def is_note(name: str, value: object) -> bool:
     """Say whether a field changes no number that a model of this library computes.
 
-    Such are those of `NOTES` and `GENERATION`, versions of tools, and what no model
-    reads: private notes of transformers, which begin with "_", and names that are no
-    names in Python, such as "transformers.js_config".
+    These are the fields of `NOTES` and `GENERATION`, versions of tools, and fields that
+    no model reads: private ones of transformers, which begin with "_", and those whose
+    name is not a Python identifier, such as "transformers.js_config".
 
     >>> is_note("unsloth_version", "2026.1"), is_note("rope_theta", 1e4)
     (True, False)

@@ -96,11 +96,11 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class _Unfilled(Exception):
-    """The reader's function gave nothing back."""
+    """The reader's function returned nothing."""
 
 
 class _Watched:
-    """The reader's function, which remembers what it raised.
+    """Wrapper of the reader's function that remembers what it raised.
 
     An error of the check itself means a result it could not work with, and is
     explained differently.
@@ -141,7 +141,7 @@ def _in_words(error: BaseException) -> str:
 
 
 def as_number(found: object) -> float | None:
-    """Return one number of any kind as a float; None if it is none or not finite.
+    """Return one number of any kind as a float; None if it is not one or not finite.
 
     >>> as_number(torch.tensor(2.5)), as_number("2.5"), as_number(math.inf)
     (2.5, None, None)
@@ -156,7 +156,7 @@ def as_number(found: object) -> float | None:
 
 
 def as_tensor(found: object) -> Tensor | None:
-    """Return a tensor, an array or nested lists as a tensor; None if it is none.
+    """Return a tensor, an array or nested lists as a tensor; None for anything else.
 
     >>> as_tensor([[1, 2], torch.tensor([3, 4])]).shape
     torch.Size([2, 2])

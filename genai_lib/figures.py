@@ -1,4 +1,4 @@
-"""Still figures: one style, an alternative text each, and small tables."""
+"""Static figures in one style, each with an alternative text, and small tables."""
 
 import base64
 import html
@@ -10,7 +10,7 @@ from IPython.display import publish_display_data
 from matplotlib.figure import Figure
 from PIL import Image
 
-# Okabe and Ito's palette, told apart by most colour-blind readers.
+# Okabe and Ito's palette, which most colour-blind readers can distinguish.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, GREY = "#AA4499", "#E69F00", "#56B4E9", "#5F6670"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY)
@@ -46,7 +46,7 @@ def show(figure: Figure, alt: str, caption: str = "") -> None:
     ----------
     figure : matplotlib Figure
     alt : str
-        What is to be seen in it, for those who do not see it.
+        What the figure shows, for readers who cannot see it.
     caption : str, default=""
     """
     publish_display_data(
@@ -56,7 +56,7 @@ def show(figure: Figure, alt: str, caption: str = "") -> None:
 
 
 def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
-    """Draw a figure as one HTML image; a ValueError tells when `alt` is missing."""
+    """Draw a figure as one HTML image; ValueError if `alt` is missing."""
     if not alt.strip():
         raise ValueError("alt must say what is to be seen in the figure")
     legend = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
@@ -68,9 +68,9 @@ def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
 
 
 def png_uri(figure: Figure, dots_per_inch: int = 150) -> str:
-    """Draw a figure as a PNG inside a data address; the bytes depend on it alone.
+    """Draw a figure as a PNG in a data address; the same figure gives the same bytes.
 
-    It has 256 colours, which makes it a quarter as large and looks the same.
+    It has 256 colours, which makes the file a quarter as large and looks the same.
     """
     drawn, buffer = io.BytesIO(), io.BytesIO()
     with plt.rc_context(STYLE):

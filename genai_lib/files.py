@@ -1,8 +1,8 @@
-"""Files of tensors and of settings: written whole, and read whole or not at all.
+"""Read and write safetensors files (tensors) and JSON files (settings).
 
-Tensors lie in safetensors files, settings in JSON. A new file has the mode that the
-umask of its user gives, and a reader sees either the old file or the new one. What was
-read does not depend on its file any more.
+Writing is atomic: a reader sees either the old file or the new one, never a part. A new
+file has the mode that the umask of its user gives. What was read stays valid when its
+file changes.
 """
 
 import json
@@ -20,16 +20,18 @@ PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def read_safetensors(path: str | Path) -> dict[str, Tensor]:
-    """Read all tensors of one file; a ValueError tells when it is missing or broken."""
+    """Read all tensors of one file; ValueError if it is missing or broken."""
     if not isinstance(path, str | Path) or not Path(path).is_file():
         raise ValueError(f"path={str(path)!r}: there is no such file")
     try:
         with safe_open(str(path), framework="pt") as file:
-            # What safetensors gives may be a view of the file on the disk.
+            # Copied, because safetensors may return a view of the file on disk.
             names = file.keys()
             return {name: file.get_tensor(name).clone() for name in names}
     except SafetensorError as error:
-        raise ValueError(f"path={str(path)!r} is no whole safetensors file") from error
+        raise ValueError(
+            f"path={str(path)!r} is not a complete safetensors file"
+        ) from error
 
 
 def write_safetensors(
@@ -37,14 +39,14 @@ def write_safetensors(
     tensors: Mapping[str, Tensor],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write tensors and notes on them as one safetensors file, at once or not at all.
+    """Write tensors and their metadata as one safetensors file, atomically.
 
     Parameters
     ----------
     path : str or Path
         Its folder must exist.
     tensors : mapping from names to Tensors
-        No two may share their numbers; see `without_copies`.
+        No two may share memory; see `without_copies`.
     metadata : mapping from str to str, default=None
     """
     stored = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -52,13 +54,13 @@ def write_safetensors(
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write a value as indented JSON, at once or not at all."""
+    """Write a value as indented JSON, atomically."""
     write_whole(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file, so that nobody ever sees one half of it."""
-    # In the same folder, because a file can be moved at once only within one disk.
+    """Write a file atomically: a reader sees the old content or the new one."""
+    # In the same folder, because a move is atomic only within one file system.
     with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
         whole = Path(folder, "whole")
         whole.write_bytes(content)
@@ -66,12 +68,12 @@ def write_whole(path: str | Path, content: bytes) -> None:
 
 
 def without_copies(weights: Mapping[str, Tensor]) -> tuple[dict, dict]:
-    """Keep one name of each tensor that has several.
+    """Keep one name of each tensor that has several names.
 
     Returns
     -------
     kept : dict from names to Tensors
-        The name that comes first in the alphabet is kept.
+        Of several names the first in alphabetical order is kept.
     dropped : dict from each other name to the one that is kept
     """
     kept, dropped, seen = {}, {}, {}
@@ -86,7 +88,7 @@ def without_copies(weights: Mapping[str, Tensor]) -> tuple[dict, dict]:
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
-    """Read the tensors of a folder: of one file, or of several with an index."""
+    """Read the tensors of a folder: of one file, or of several files with an index."""
     if (folder / SINGLE).is_file():
         return read_safetensors(folder / SINGLE)
     if not (folder / INDEX).is_file():
@@ -104,20 +106,20 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
 
 
 def read_json(path: Path) -> dict:
-    """Read one JSON object; a ValueError tells when there is none."""
+    """Read one JSON object; ValueError if there is none."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
+        raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path} must hold one JSON object")
     return found
 
 
 def _advice(folder: Path) -> str:
-    """Say how the pickle files of a folder become one safetensors file."""
+    """Return advice on how to turn pickle files into one safetensors file."""
     found = sorted({path.name for kind in PICKLES for path in folder.glob(kind)})
     names = found or ["pytorch_model.bin"]
     return (

@@ -1,8 +1,8 @@
-"""Models as Hugging Face stores them: config.json beside safetensors files.
+"""Load and save models in the layout of Hugging Face: config.json and safetensors.
 
-A model asks for every field and every tensor that it knows. What is missing, has
-another shape or is left over is an error that names it, so a model is either read as
-it was meant or not at all. Pickle files are never opened.
+A model reads every field and every tensor that it knows. One that is missing, has
+another shape or is left over is an error that names it, so a file that is not fully
+understood is never loaded. Pickle files are never opened.
 """
 
 import re
@@ -37,14 +37,14 @@ __all__ = [
 TOKENIZER = "tokenizer.json"
 WANTED = [CONFIG, SINGLE, INDEX, "model-*.safetensors", TOKENIZER]
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-# What a model was tuned to do, on top of a body that can be read without it.
+# Heads of tasks, on top of a body that can be read without them.
 TASK_HEADS = (
     r"(classifier|score|qa_outputs|classification_head|multiple_choice_head)\..*"
 )
 
 
 def find_folder(name: str | Path) -> Path:
-    """Return a folder as it is; fetch the files of a hub name such as "gpt2".
+    """Return a local folder, or fetch the files of a hub name such as "gpt2".
 
     Raises
     ------
@@ -59,7 +59,7 @@ def find_folder(name: str | Path) -> Path:
         raise ValueError(f"name={str(name)!r}: there is no such folder")
     try:
         files = snapshot_download(name, allow_patterns=WANTED, ignore_patterns="*/*")
-    except Exception as error:  # whatever the network or the hub has to say
+    except Exception as error:  # any error of the network or the hub
         raise ValueError(
             f"name={name!r}: there is no such folder, and no model of this name could "
             "be fetched from the hub"
@@ -70,7 +70,7 @@ def find_folder(name: str | Path) -> Path:
 def leave_out_heads(
     fields: Fields, tensors: Tensors, own: set[str], also: str = NOTHING
 ) -> None:
-    """Drop the head of a task, unless config.json says that there is none.
+    """Drop the tensors of a task's head, unless config.json says that there is none.
 
     Parameters
     ----------
@@ -87,14 +87,14 @@ def leave_out_heads(
 
 @dataclass(frozen=True)
 class Format:
-    """How the models of one family lie on the disk.
+    """The file format of one family of models.
 
     Attributes
     ----------
     model_type : str
         What config.json calls the family.
     prefix : str
-        What names of tensors may begin with.
+        A prefix that names of tensors may have.
     config : type
         The class of our configuration.
     read : function of (Fields, Tensors)
@@ -114,9 +114,9 @@ class Format:
 
 
 class Pretrained(nn.Module):
-    """A model that is read and written in the layout of Hugging Face.
+    """Base class of models that are read and written in the layout of Hugging Face.
 
-    A class of this kind is made from its `config` alone, which is an attribute too.
+    A subclass is built from its `config` alone and keeps it as an attribute.
 
     Attributes
     ----------
@@ -137,8 +137,8 @@ class Pretrained(nn.Module):
         Returns
         -------
         a model of this class
-            With 32-bit floats, whatever the files hold, and in the state for use. Of
-            a model that was tuned to a task it is the body: the head of the task, such
+            With 32-bit floats, whatever the files hold, and in evaluation mode. Of a
+            model that was tuned to a task it is the body: the head of the task, such
             as a classifier, is left out.
 
         Raises
@@ -169,7 +169,7 @@ class Pretrained(nn.Module):
         Raises
         ------
         ValueError
-            If the model has a part that has no place in such files.
+            If the model has a part that this file format cannot hold.
         """
         self.check_fits()
         fields = self.format.write(self.config)
@@ -179,9 +179,9 @@ class Pretrained(nn.Module):
         write_json(Path(folder) / CONFIG, fields)
 
     def check_fits(self) -> None:
-        """Raise ValueError if the model has what its files have no place for."""
+        """Raise ValueError if the model has parts that its file format cannot hold."""
         raise NotImplementedError
 
     def tie(self) -> None:
-        """Let parameters be one that are one by the configuration."""
+        """Tie the parameters that the configuration says are shared."""
         raise NotImplementedError

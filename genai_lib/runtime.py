@@ -1,6 +1,6 @@
-"""Where and how large a chapter runs: device, seed, sizes, threads.
+"""Settings of a run: device, seed, sizes, threads.
 
-Five environment variables steer a notebook without an edit.
+Five environment variables change how a notebook runs, without an edit.
 
     GENAI_SEED      the seed, 0 by default
     GENAI_SCALE     "cpu" (default) or "gpu": which column of `sizes` applies
@@ -52,13 +52,13 @@ def may_download() -> bool:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a chapter: each an attribute, all of them a table when displayed."""
+    """The sizes of a chapter, as attributes; displayed, they are a table."""
 
     columns: dict[str, tuple]
     chosen: str
 
     def __getattr__(self, name: str):
-        # A copy asks for its methods before it has its columns.
+        # copy looks up methods before the columns are set.
         columns = vars(self).get("columns", {})
         if name.startswith("_") or name not in columns:
             raise AttributeError(f"sizes has no {name!r}, only {list(columns)}")

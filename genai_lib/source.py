@@ -1,4 +1,4 @@
-"""Show the library's own source in a notebook, so that text and code cannot differ."""
+"""Show the library's own source in a notebook: what is read is what runs."""
 
 import ast
 import inspect
@@ -42,6 +42,6 @@ def short_source(thing: object) -> str:
         summary = f"\n{indent}".join(summary)
         cut = [f'{indent}"""{summary}"""']
         span = string.end_lineno - string.lineno + 1
-        # Empty lines stand in, so that the line numbers of outer nodes stay right.
+        # Padded with empty lines, so that the line numbers of outer nodes stay right.
         lines[string.lineno - 1 : string.end_lineno] = cut + [None] * (span - 1)
     return "\n".join(line for line in lines if line is not None)

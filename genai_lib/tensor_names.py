@@ -1,7 +1,7 @@
-"""Which tensor of a file is which parameter of a model: a table of names.
+"""Tables that map the parameters of a model to the tensors of a file.
 
-Shapes are those of the model, which is made without numbers on the device "meta". So a
-format is a table, and what is packed or stored transposed.
+Shapes come from the model itself, which is built without memory on the device "meta".
+So a format is described by names alone, and by what is packed or stored transposed.
 """
 
 import re
@@ -17,19 +17,19 @@ from genai_lib.config_fields import CONFIG
 from genai_lib.files import read_folder
 
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
-# What torch.compile, training on several devices and training loops put before all.
+# Prefixes that torch.compile, parallel training and training loops add to all names.
 WRAPPERS = ("_orig_mod.", "module.", "model.")
-NOTHING = "(?!)"  # fits no name
+NOTHING = "(?!)"  # matches no name
 
 
 class Tensors:
-    """The tensors of a folder, each taken once, under the names of the file.
+    """The tensors of a folder, each taken once, by their names in the file.
 
     Parameters
     ----------
     folder : Path
     prefix : str, default=""
-        Is cut off the names that begin with it, as are `WRAPPERS` of all names.
+        Removed from names that begin with it, as `WRAPPERS` are from all names.
     """
 
     def __init__(self, folder: Path, prefix: str = "") -> None:
@@ -53,8 +53,8 @@ class Tensors:
         Raises
         ------
         ValueError
-            If it is missing, has another shape, holds no floats or some that are not
-            finite, or if two of the names have different tensors.
+            If it is missing, has another shape or dtype, is not finite, or if two of
+            the names have different tensors.
         """
         found = {name: self._take(name, shape) for name in names if name in self.left}
         if not found:
@@ -70,7 +70,7 @@ class Tensors:
         return found[first]
 
     def any(self, beginning: str) -> bool:
-        """Say whether a name begins so."""
+        """Say whether any name begins like this."""
         return any(name.startswith(beginning) for name in self.left)
 
     def ignore(self, pattern: str) -> None:
@@ -78,7 +78,7 @@ class Tensors:
         self.left = {k: x for k, x in self.left.items() if not re.fullmatch(pattern, k)}
 
     def finish(self) -> None:
-        """Raise ValueError if a tensor was not asked for."""
+        """Raise ValueError if a tensor was not taken."""
         if self.left:
             raise ValueError(
                 f"{self.folder} has {len(self.left)} tensors that the model of its "
@@ -104,12 +104,12 @@ class Slot(NamedTuple):
     Attributes
     ----------
     rank : int
-        Where it stands in the table.
+        Its row in the table.
     theirs : tuple of str
         The names that it may have in a file; it is written under the first.
     parts : list of list of str
-        Our names of the parameters that lie in it one after another; a parameter that
-        several modules share has several.
+        Our names of the parameters that are packed in it, in order; a parameter that
+        several modules share has several names.
     """
 
     rank: int
@@ -119,23 +119,24 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a model's parameters in a file.
+    """The table of a format: the names of a model's parameters in a file.
 
     Attributes
     ----------
     table : mapping from our names to theirs
-        Of a layer, whose tensors end alike in both, or of one tensor with its end.
-        "{}" stands for the number of a block. A tuple lists the names that files give
-        to the same tensor. Layers with one name there are packed in this order.
+        A row is a layer, whose tensors have the same last part of the name in both, or
+        one tensor with its full name. "{}" stands for the number of a block. A tuple
+        lists the names that files give to the same tensor. Layers with the same name
+        there are packed in this order.
     prefix : str, default=""
-        What all names begin with but those of `heads`.
+        The prefix of all names but those of `heads`.
     heads : tuple of str, default=()
     transposed : str, default: none
         Pattern of our names of matrices that are stored as (inputs, outputs).
     left_out : str, default: none
-        Pattern of their names that the model does without.
+        Pattern of their names that the model does not use.
     copies : mapping from their names to theirs, default: none
-        Tensors that are written for other programs and not needed here.
+        Tensors that are written a second time, for other programs.
     """
 
     table: Mapping[str, str | tuple[str, ...]]
@@ -146,7 +147,7 @@ class Names:
     copies: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, tensors: Tensors, model: nn.Module) -> dict[str, Tensor]:
-        """Take every parameter of a model, and leave none over."""
+        """Take every parameter of a model; ValueError if a tensor is left over."""
         for copy, original in self.copies.items():
             if copy in tensors.left:
                 tensors.left.setdefault(original, tensors.left.pop(copy))
@@ -164,7 +165,7 @@ class Names:
         return weights
 
     def stored(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return the tensors of a model as they are written."""
+        """Return the tensors of a model by their names in a file."""
         own, found = model.state_dict(), {}
         for slot in self.slots(model):
             packed = torch.cat([own[names[0]] for names in slot.parts])
@@ -192,7 +193,7 @@ class Names:
         return sorted(slots.values(), key=lambda slot: slot.rank)
 
     def _place(self, name: str) -> tuple[int, tuple[str, ...]] | None:
-        """Return the row of a parameter and its names there; None without a row."""
+        """Return the row of a parameter and its names in a file; None without a row."""
         layer, _, end = name.rpartition(".")
         for ours, ending in ((name, ""), (layer, f".{end}")):
             for key in (ours, NUMBER.sub("{}", ours)):
@@ -210,7 +211,7 @@ class Names:
 
 
 def _wrapper(names: Mapping[str, Tensor]) -> str | None:
-    """Return what stands before all names though it belongs to no model."""
+    """Return the prefix that a training tool added to all names, or an empty text."""
     for wrapper in WRAPPERS:
         if all(name.startswith(wrapper) for name in names):
             return wrapper

@@ -1,4 +1,4 @@
-"""Train, save and load: the one loop of the book and its safetensors files."""
+"""The training loop of the book, and saving and loading of weights."""
 
 import math
 import os
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
+from genai_lib.checks import check_above_zero, check_positive, check_real
 from genai_lib.files import read_safetensors, without_copies, write_safetensors
 
 REPORTS = 5
@@ -19,7 +20,7 @@ REPORTS = 5
 
 @dataclass
 class History:
-    """What a training run leaves behind.
+    """The record of a training run.
 
     Attributes
     ----------
@@ -34,6 +35,7 @@ class History:
 
     def smoothed(self, window: int = 20) -> list[float]:
         """Average the losses over a trailing window."""
+        (window,) = check_positive(window=window)
         chunks = (
             self.losses[max(0, i + 1 - window) : i + 1] for i in range(len(self.losses))
         )
@@ -45,10 +47,10 @@ def cosine(warmup: float = 0.05) -> Callable[[float], float]:
 
     Returns
     -------
-    function of the finished share of the training, from 0 to 1, to a factor.
+    function of the finished fraction of the training, from 0 to 1, to a factor.
     """
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup={warmup} must be at least 0 and below 1")
+    wanted = "at least 0 and below 1"
+    (warmup,) = check_real(wanted, lambda x: 0 <= x < 1, warmup=warmup)
 
     def factor(done: float) -> float:
         if done < warmup:
@@ -70,19 +72,19 @@ def fit(
     clip: float | None = 1.0,
     ema: float | None = None,
 ) -> History:
-    """Take `steps` steps down the gradient of `loss(model, batch)`.
+    """Train a model: take `steps` steps down the gradient of `loss(model, batch)`.
 
     Parameters
     ----------
     model : nn.Module
     batches : iterator
-        Yields whatever `loss` wants; it must not end before the training does.
+        Yields what `loss` takes; it must not end before the training does.
     loss : function of (model, batch)
         Returns a scalar Tensor.
     steps : int
     optimizer : torch.optim.Optimizer, default=AdamW at `learning_rate`
     learning_rate : float, default=1e-3
-    schedule : function of the finished share of the training, default=None
+    schedule : function of the finished fraction of the training, default=None
         Its value multiplies the learning rate. See `cosine`.
     clip : float, default=1.0
         The largest norm of the gradient; None leaves it alone.
@@ -92,10 +94,10 @@ def fit(
     Raises
     ------
     ValueError
-        If `steps` is below 1, the batches end early, or a loss is not finite.
+        If a number is out of its range, the batches end early, or a loss is not finite.
     """
-    if steps < 1:
-        raise ValueError(f"steps={steps} must be at least 1")
+    (steps,) = check_positive(steps=steps)
+    learning_rate, clip, ema = _read(learning_rate, clip, ema)
     optimizer = optimizer or torch.optim.AdamW(model.parameters(), lr=learning_rate)
     rates = [group["lr"] for group in optimizer.param_groups]
     average = ema and AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema))
@@ -122,7 +124,7 @@ def fit(
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Write the weights as a safetensors file; one that is shared is written once."""
+    """Write the weights as a safetensors file; shared ones are written once."""
     kept, dropped = without_copies(model.state_dict())
     write_safetensors(path, kept, dropped)
 
@@ -158,6 +160,16 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     if extra:
         raise ValueError(f"path={str(path)!r} holds unknown weights {extra}")
     model.load_state_dict(stored, strict=False)
+
+
+def _read(learning_rate, clip, ema) -> tuple[float, float | None, float | None]:
+    (learning_rate,) = check_above_zero(learning_rate=learning_rate)
+    if clip is not None:
+        (clip,) = check_above_zero(clip=clip)
+    if ema is not None:
+        wanted = "at least 0 and below 1"
+        (ema,) = check_real(wanted, lambda x: 0 <= x < 1, ema=ema)
+    return learning_rate, clip, ema
 
 
 def _check_loss(value: Tensor, step: int) -> None:

@@ -46,6 +46,7 @@ from genai_lib.genres.gato.stored import load_specialists
 from genai_lib.genres.encoder_only.stored import load_left_to_right, load_small_bert
 from genai_lib.genres.decoder_only.stored import load_small_gpt
 from genai_lib.components.embeddings import figure as embeddings
+from genai_lib.components.vector_search import figure as vector_search
 from genai_lib.genres.decoder_only import figure as decoder_only
 from genai_lib.genres.encoder_decoder import figure as encoder_decoder
 from genai_lib.website import assets
@@ -64,6 +65,7 @@ json.loads(FIGURES.read_text(encoding="utf-8"))
 for figures in (decoder_only, encoder_decoder, encoder_only, inference, three_models):
     figures.stored()
 embeddings.word_map().to_html()
+vector_search.graph_walk().to_html()
 assets.own_digest()
 extension.note_style(None, SimpleNamespace())
 source.show_source(load_tokenizer)

@@ -73,12 +73,12 @@ def test_broken_files_are_one_clear_error(family, folder):
     whole = weights.read_bytes()
     for length in (0, 5, 200, len(whole) - 1):
         weights.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="no whole safetensors file"):
+        with pytest.raises(ValueError, match="not a complete safetensors file"):
             family.ours.from_pretrained(folder)
     for text, message in (
-        ('{"model_type": "gpt2",', "is no JSON"),
-        ("\ufeff{}", "is no JSON"),
-        ("[" * 10**5, "is no JSON"),
+        ('{"model_type": "gpt2",', "is not JSON"),
+        ("\ufeff{}", "is not JSON"),
+        ("[" * 10**5, "is not JSON"),
         ("[]", "must hold one JSON object"),
         ("{}", "model_type=None: only"),
     ):
@@ -110,7 +110,7 @@ def test_broken_indices_are_one_clear_error(family, tmp_path):
     path.write_text(json.dumps(index))
     shard = tmp_path / places[name]
     shard.write_bytes(shard.read_bytes()[:-3])
-    with pytest.raises(ValueError, match="no whole safetensors file"):
+    with pytest.raises(ValueError, match="not a complete safetensors file"):
         family.ours.from_pretrained(tmp_path)
 
 

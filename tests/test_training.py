@@ -149,7 +149,7 @@ def test_bad_files_are_named_and_change_nothing(tmp_path):
         load_weights(model, path)
     save_weights(model, path)
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(ValueError, match="no whole safetensors file"):
+    with pytest.raises(ValueError, match="not a complete safetensors file"):
         load_weights(model, path)
 
     assert_close(dict(model.state_dict()), before)

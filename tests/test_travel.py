@@ -19,12 +19,17 @@ import genai_lib
 from genai_lib.components.adaptive_temperature import Outcome
 from genai_lib.components.attention import KeyValueCache
 from genai_lib.components.attention.interface import KeyValues
-from genai_lib.components.embeddings import ProductQuantizer, VectorIndex
-from genai_lib.components.embeddings.graph import Cost, Graph, Walk
 from genai_lib.components.embeddings.words import Vocabulary as Words
 from genai_lib.components.softmax_one import Sequences
 from genai_lib.components.tokens import BytePairTokenizer
 from genai_lib.components.tokens.stored import load_tokenizer
+from genai_lib.components.vector_search import (
+    Cost,
+    Graph,
+    ProductQuantizer,
+    VectorIndex,
+    Walk,
+)
 from genai_lib.data import CharacterTokenizer, Digits, Documentation
 from genai_lib.data.documentation import Section
 from genai_lib.exercises import Verdict
@@ -110,7 +115,7 @@ HOLD_A_MODEL = {
     "SpanInfiller",
 }
 # What the running of an episode leaves behind; made of objects above.
-MADE_BY_PLAYING = {"RecurrentCache", "Rollout", "Ruler"}
+MADE_BY_PLAYING = {"RecurrentCache", "Rollout"}
 
 
 def public_classes():

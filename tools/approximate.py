@@ -1,4 +1,4 @@
-"""The rule of the sign ≈: which numbers of an output are compared how.
+"""The rule of the sign ≈: how the numbers of an output are compared.
 
 A number after the sign ≈ was measured; every other character is exact.
 
@@ -133,9 +133,9 @@ def agree(a: float, b: float, tolerance: float = TOLERANCE) -> bool:
 
 
 def interval(seeds: Sequence[float]) -> tuple[float, float] | None:
-    """Say between what a measured number lies on another class of processor.
+    """Return the interval of a measured number on another class of processor.
 
-    What training gives there is one more draw, as another seed is. The interval is
+    What training gives there varies as it does with another seed. The interval is
     what the seeds gave, widened on either side by twice their range (greatest minus
     least) or by 10 % of their middle, whichever is more.
 

@@ -1,4 +1,4 @@
-"""What must hold before the book is built; read with the standard library alone.
+"""Checks before the book is built; they use the standard library alone.
 
 Each check takes the folder of the book and returns one line per problem,
 which names the file and the remedy.
@@ -84,5 +84,5 @@ def not_found(root: Path) -> list[str]:
 
 
 def problems(root: Path) -> list[str]:
-    """Return what keeps the book from being built."""
+    """Return one line for each problem that prevents the build."""
     return not_found(root) + not_listed(root) + not_executed(root)

@@ -1,9 +1,9 @@
-"""Run chapters with other packages than those of the book, as a reader's notebook does.
+"""Run chapters with other versions of packages than those of the book, as on Colab.
 
 `python -m tools.colab FOLDER --pins scikit-learn==1.6.1 numpy==2.0.2 --topics softmax`
-makes a new environment in FOLDER from the wheel of the book and these pins, with no
-sight of the checkout, and executes the chapters there. A cell that fails is an error;
-claims that fall are reported, because numbers differ with other packages.
+makes a new environment in FOLDER from the wheel of the book and these pins, without
+access to the checkout, and executes the chapters there. A cell that fails is an error;
+claims that fail are reported, because numbers differ with other packages.
 """
 
 import argparse

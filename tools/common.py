@@ -1,4 +1,4 @@
-"""What every command shares: where the book is and how a command stops."""
+"""Shared by all commands: the folder of the book, its environment, and errors."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Each of these would change what a notebook prints on the reader's machine.
+# Variables of the reader's machine that would change what a notebook prints.
 _UNWANTED = (
     "GENAI_SEED",
     "GENAI_SCALE",

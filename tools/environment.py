@@ -79,7 +79,7 @@ def version_of(folder: Path) -> str:
 
 
 def key(folder: Path, root: Path) -> str:
-    """Return what the content of an environment follows from, as one hash."""
+    """Return one hash of everything that an environment depends on."""
     digest = hashlib.sha256(f"{version_of(folder)} {root}".encode())
     for name in _INPUTS:
         digest.update(b"\0" + (root / name).read_bytes())

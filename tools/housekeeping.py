@@ -1,4 +1,4 @@
-"""Remove what the other commands have made."""
+"""Remove the files that the other commands have made."""
 
 import shutil
 from pathlib import Path

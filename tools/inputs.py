@@ -1,4 +1,4 @@
-"""Say what the outputs of a notebook follow from, as one hash.
+"""Compute one hash of everything that the outputs of a notebook depend on.
 
 The hash covers the code cells, the code of every module of `genai_lib` that they
 import, directly or through other modules, without comments and docstrings, the text of
@@ -35,7 +35,7 @@ def fingerprint(notebook: dict, root: Path) -> str:
 
 
 def hash_of(sources: Iterable[str], root: Path) -> str:
-    """Return the hash of pieces of code and of all that they follow from."""
+    """Return the hash of pieces of code and of everything that they depend on."""
     sources = list(sources)
     digest = hashlib.sha256()
     for source in sources:
@@ -43,7 +43,7 @@ def hash_of(sources: Iterable[str], root: Path) -> str:
     modules = library_modules(sources, root)
     for path in modules:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(code_of(path).encode() + b"\0")
+        digest.update(code_of(path.read_text(encoding="utf-8")).encode() + b"\0")
     for path in stored_files(modules):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(path.read_bytes() + b"\0")
@@ -66,13 +66,9 @@ def library_modules(sources: Iterable[str], root: Path) -> list[Path]:
     return sorted(seen)
 
 
-def code_of(path: Path) -> str:
-    """Return a module's syntax tree without docstrings, in a canonical form."""
-    return _code_of(path.read_text(encoding="utf-8"))
-
-
 @functools.cache
-def _code_of(text: str) -> str:
+def code_of(text: str) -> str:
+    """Return the syntax tree of Python code without docstrings and comments."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, *_DEFINITIONS)) and _is_text(node.body[:1]):

@@ -1,11 +1,11 @@
-"""Say how this machine rounds: the class of its processor.
+"""Determine the class of this machine's processor, which decides how it rounds.
 
 Run as `python -m tools.processor`; it prints the class as JSON.
 
 Kernels round differently with AVX2, AVX-512 or ARM, with another version of torch and
-with other sizes of caches. After a thousand steps of training such a difference is
-that of another seed. So a notebook stores the class of the processor that executed it,
-and only on the same class are its measured numbers compared one by one.
+with other sizes of caches. After a thousand steps of training such a difference is as
+large as that of another seed. So a notebook stores the class of the processor that
+executed it, and only on the same class are its measured numbers compared one by one.
 """
 
 import functools
@@ -36,7 +36,7 @@ def measure() -> dict[str, str]:
     -------
     dict of str
         ``vendor``, ``vectors`` (their width, as torch reports it) and ``rounding``, a
-        hash of what small pieces of training round to with these versions of torch
+        hash of the results of small pieces of training with these versions of torch
         and NumPy.
     """
     import torch

@@ -1,8 +1,8 @@
-"""Execute chapters with the packages of one environment, and say what failed.
+"""Execute chapters with the packages of one environment, and report what failed.
 
 Run by the Python of that environment, which needs nbclient and ipykernel and must have
 `genai_lib` installed: `python -P tools/run_chapters.py NOTEBOOK ...`. Nothing is
-written. A cell that fails is an error; a claim that falls is only reported, because
+written. A cell that fails is an error; a claim that fails is only reported, because
 training gives other numbers with other packages.
 """
 

@@ -1,4 +1,4 @@
-"""Make again what the book keeps trained, and say what it was made from.
+"""Make the stored files of a topic again, and record what they were made from.
 
 Run as `python -m tools.stored --topic NAME [--file NAME]` in the environment of the
 book; `make stored` does. The module `stored.py` of a topic has `MAKERS`: functions that
@@ -33,7 +33,7 @@ def makers(root: Path = ROOT) -> list[Path]:
 
 
 def fingerprint(maker: Callable, root: Path = ROOT) -> str:
-    """Return the hash of what a maker's files follow from."""
+    """Return the hash of everything that a maker's files depend on."""
     source = inspect.getsource(maker)
     return inputs.hash_of(
         [f"from {maker.__module__} import {maker.__name__}", source], root
@@ -67,7 +67,7 @@ def make(maker: Callable, names: Sequence[str], folder: Path) -> None:
 
 
 def record(maker: Callable, names: Sequence[str], folder: Path) -> None:
-    """Write what a maker's files were made from into the record of the folder."""
+    """Record in the folder what a maker's files were made from."""
     target = folder / RECORD
     made = json.loads(target.read_text("utf-8")) if target.is_file() else {}
     about = {"inputs": fingerprint(maker), "versions": versions()}

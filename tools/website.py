@@ -17,7 +17,7 @@ SITE = ROOT / "_build" / "html"
 FIRST_PORT = 8000
 _TRIES = 11
 _SHOWN = 20
-# Its script would do, but names a path that breaks when the folder is moved.
+# The installed script has an absolute path, which breaks when the folder is moved.
 _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 _COMPLAINT = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|Error:|error:")
 
@@ -57,7 +57,7 @@ def build(python: str, *, fresh: bool = False) -> None:
         errors="replace",
     )
     if done.returncode:
-        # Pages that are not read again would not repeat their warnings.
+        # Sphinx does not repeat the warnings of pages that it does not read again.
         shutil.rmtree(SITE.parent, ignore_errors=True)
         raise Stop(_complaints(done.stdout))
     pages = len(checks.toc_entries(ROOT))

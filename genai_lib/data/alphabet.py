@@ -1,7 +1,7 @@
-"""The characters that the book's text is written in, and how others are replaced.
+"""The alphabet of the book's text, and replacements for all other characters.
 
 Stored models know these characters and no others, so a text from elsewhere, such as
-the documentation of another scikit-learn, is first written with them.
+the documentation of another scikit-learn, is first converted to them.
 
 Tests    tests/data/test_alphabet.py
 """
@@ -13,7 +13,7 @@ import unicodedata
 ALPHABET = "\n" + "".join(map(chr, range(32, 127))) + "é—∞"
 UNKNOWN = "?"
 LETTER = re.compile(r"(?:LATIN|GREEK) (SMALL|CAPITAL) LETTER ([A-Z]+)")
-# What neither a decomposition nor a name tells.
+# Characters that neither a Unicode decomposition nor a Unicode name explains.
 SIGNS = {
     **dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\n"),
     **dict.fromkeys("‘’‚‛′´ˈ", "'"),
@@ -27,11 +27,10 @@ SIGNS = {
 
 
 def in_alphabet(text: str) -> str:
-    """Write a text with the characters of `ALPHABET` alone.
+    """Convert a text to the characters of `ALPHABET`.
 
-    A character outside it becomes what it looks like or is called, and "?" when there
-    is no such thing; marks that are not seen are dropped. A text in the alphabet is
-    returned as it is.
+    Another character becomes one that looks alike or has the same name, else "?";
+    invisible ones are dropped. A text in the alphabet is returned as it is.
 
     >>> in_alphabet("naïve\\u00a0“λ” ≤ 3 é")
     'naive "lambda" <= 3 é'
@@ -57,7 +56,7 @@ def _replaced(character: str) -> str:
 
 
 def _by_name(name: str) -> str:
-    """Spell a letter by its name, without its stroke.
+    """Return the letter of a Unicode name, without its stroke.
 
     >>> _by_name("LATIN SMALL LETTER O WITH STROKE")
     'o'

@@ -1,4 +1,4 @@
-"""Text as numbers, one for each character, and windows of it to train and test on."""
+"""A tokenizer with one token per character, and windows of a text to train on."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class CharacterTokenizer:
     Attributes
     ----------
     vocabulary : tuple of str
-        Each character once; its place is its number.
+        Each character once; its index is its id.
 
     >>> letters = CharacterTokenizer.of("banana")
     >>> letters.encode("nab").tolist(), letters.decode([1, 0])
@@ -52,23 +52,26 @@ class CharacterTokenizer:
 def random_windows(
     tokens: Tensor, length: int, size: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Yield batches of stretches that start anywhere, without end.
+    """Yield batches of windows with random starts, without end.
 
     Parameters
     ----------
     tokens : Tensor of shape (N,)
     length : int
-        Of each stretch, at most N.
+        Tokens in a window, at most N.
     size : int
-        How many stretches a batch has.
+        Windows in a batch.
     generator : torch.Generator
 
     Yields
     ------
     Tensor of shape (size, length)
     """
-    _check(tokens, length)
-    check_positive(size=size)
+    length, (size,) = _check(tokens, length), check_positive(size=size)
+    return _draw_windows(tokens, length, size, generator)
+
+
+def _draw_windows(tokens, length, size, generator) -> Iterator[Tensor]:
     steps = torch.arange(length)
     while True:
         ends = len(tokens) - length + 1
@@ -77,22 +80,22 @@ def random_windows(
 
 
 def even_windows(tokens: Tensor, length: int, most: int) -> Tensor:
-    """Cut at most `most` stretches, evenly spread and without overlap.
+    """Return at most `most` windows, evenly spread and without overlap.
 
     Returns
     -------
     Tensor of shape (count, length)
     """
-    _check(tokens, length)
-    check_positive(most=most)
+    length, (most,) = _check(tokens, length), check_positive(most=most)
     whole = tokens[: len(tokens) // length * length].view(-1, length)
     return whole[:: -(-len(whole) // most)]
 
 
-def _check(tokens: Tensor, length: int) -> None:
-    check_positive(length=length)
+def _check(tokens: Tensor, length: int) -> int:
+    (length,) = check_positive(length=length)
     if not isinstance(tokens, Tensor) or tokens.ndim != 1 or len(tokens) < length:
         raise ValueError(
             f"tokens={describe(tokens)} must have one dimension and at least "
             f"length={length} entries"
         )
+    return length

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genai_lib.checks import check_option, check_share, check_whole
+
 PARTS = {"train": 1000, "validation": 397, "test": 400}
 
 
@@ -32,8 +34,7 @@ class Digits:
 
     def with_noisy_labels(self, share: float, generator: torch.Generator) -> "Digits":
         """Replace each label, with probability `share`, by one of the nine others."""
-        if not 0 <= share <= 1:
-            raise ValueError(f"share={share} must be from 0 to 1")
+        (share,) = check_share(share=share)
         noisy = torch.rand(len(self), generator=generator) < share
         shift = torch.randint(1, 10, (len(self),), generator=generator)
         labels = torch.where(noisy, (self.labels + shift) % 10, self.labels)
@@ -49,8 +50,8 @@ def load_digits(part: str, shuffle_seed: int = 0) -> Digits:
     shuffle_seed : int, default=0
         Seed of the shuffle before the split; the parts of one seed are disjoint.
     """
-    if part not in PARTS:
-        raise ValueError(f"part={part!r} must be one of {tuple(PARTS)}")
+    check_option("part", part, PARTS)
+    (shuffle_seed,) = check_whole(0, 2**64 - 1, shuffle_seed=shuffle_seed)
     from sklearn import datasets  # here, for its import takes two seconds
 
     data = datasets.load_digits()

@@ -1,9 +1,9 @@
-"""Real technical English: the narrative parts of scikit-learn's own documentation.
+"""Technical English: the narrative parts of scikit-learn's own documentation.
 
 The summary and the Notes of every docstring are read from the installed package's
-source with `ast`, so the text depends on the version of scikit-learn alone. That of
-another version is written in the same alphabet, and a printed line says that numbers
-will differ.
+source with `ast`, so the text depends on the version of scikit-learn alone. The
+text of another version is converted to the same alphabet, and a printed line says that
+numbers will differ.
 
 The split is clean: no window of 30 characters of the validation text occurs in the
 training text. A plain split of documentation leaks, because docstrings repeat.
@@ -43,7 +43,7 @@ class Documentation:
     train, validation : str
         Paragraphs separated by empty lines.
     alphabet : str, default=""
-        Characters that count as known even where neither part has them.
+        Characters that belong to the vocabulary even where neither part has them.
     """
 
     train: str
@@ -57,7 +57,7 @@ class Documentation:
 
 
 class Section(NamedTuple):
-    """A part of one docstring, to be found by a search.
+    """A section of one docstring, as a document to search for.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Section(NamedTuple):
 
 @functools.lru_cache(maxsize=1)
 def load_sections() -> tuple[Section, ...]:
-    """Read the same text by sections, whole and unsplit; repeated ones once."""
+    """Return the same text as sections, unsplit, each different one once."""
     found: dict[str, Section] = {}
     for section in _read():
         found.setdefault(section.text, section)
@@ -86,8 +86,8 @@ def load_sections() -> tuple[Section, ...]:
 def load_documentation() -> Documentation:
     """Read, de-duplicate and split the text: the same on every machine.
 
-    With another scikit-learn than the pinned one it has the same characters, and one
-    line is printed, once.
+    With another scikit-learn than the pinned one the alphabet is the same, and one line
+    is printed, once.
     """
     paragraphs = list(dict.fromkeys(_paragraphs(_read())))
     held_out = [p for p in paragraphs if _held_out(p)]
@@ -107,7 +107,7 @@ def clean_split(kept: list[str], held_out: list[str]) -> Documentation:
     seen = windows(validation + "\n\n")
     train = ""
     for paragraph in kept:
-        # The end of what is there belongs to it: a window can span a gap.
+        # With the end of the text so far, because a window can span two paragraphs.
         addition = paragraph + "\n\n"
         if seen.isdisjoint(windows(train[1 - WINDOW :] + addition)):
             train += addition
@@ -115,12 +115,12 @@ def clean_split(kept: list[str], held_out: list[str]) -> Documentation:
 
 
 def windows(text: str) -> set[str]:
-    """Collect all stretches of 30 characters."""
+    """Return the set of all windows of 30 characters."""
     return {text[i : i + WINDOW] for i in range(len(text) - WINDOW + 1)}
 
 
 def parts(docstring: str) -> list[tuple[str, str]]:
-    """Cut a docstring to its summary and its Notes, each with its heading.
+    """Return the summary and the Notes of a docstring, each with its heading.
 
     >>> parts("Sum.\\n\\nReturns\\n-------\\nx : int\\n\\nNotes\\n-----\\nFast.")
     [('Summary', 'Sum.'), ('Notes', 'Fast.')]
@@ -146,7 +146,7 @@ def _package_folder() -> Path:
 
 @functools.lru_cache(maxsize=1)
 def _read() -> tuple[Section, ...]:
-    """Read all sections, and say once when they are not those of the book."""
+    """Read all sections; print a line once if they are not those of the book."""
     sections = tuple(_sections(_package_folder()))
     whole = "\0".join(part for section in sections for part in section)
     if hashlib.sha256(whole.encode()).hexdigest() != DIGEST:
@@ -200,6 +200,6 @@ def _is_stock(paragraph: str) -> bool:
 
 
 def _held_out(paragraph: str) -> bool:
-    """Choose one paragraph in ten by its own content, whatever its place."""
+    """Choose one paragraph in ten by a hash of its content."""
     digest = hashlib.sha256(paragraph.encode()).digest()
     return int.from_bytes(digest[:4], "big") < VALIDATION_SHARE * 2**32

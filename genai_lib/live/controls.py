@@ -1,8 +1,13 @@
-"""The controls of a live figure: a slider or a choice that sets one parameter.
+"""What all figures that move share: their controls, and the HTML around them.
+
+A control is a slider or a choice that sets one parameter. No library of charts is
+imported here.
 
 Tests    tests/live/test_figure.py
 """
 
+import base64
+import json
 import re
 from dataclasses import dataclass
 
@@ -10,6 +15,13 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A parameter of one of these names would take the place of Vega's own signal.
 RESERVED = {"autosize", "background", "cursor", "datum", "event", "height", "item"}
 RESERVED |= {"padding", "parent", "width"}
+PAGE = """\
+<figure class="genai-live" data-kind="{kind}" data-name="{name}">
+<img src="{source}" alt="{alt}" />
+<figcaption>{caption}</figcaption>
+<script type="application/json">{data}</script>
+{loader}</figure>
+"""
 
 
 def require_name(argument: str, name: str) -> None:
@@ -26,23 +38,23 @@ def require_parameter_name(argument: str, name: str) -> None:
 
 
 def require_text(argument: str, text: str) -> None:
-    """Raise ValueError unless `text` says something."""
+    """Raise ValueError unless `text` is a text that is not empty."""
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{argument}={text!r} must be a text that is not empty")
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A range of numbers under one handle.
+    """A slider over a range of numbers.
 
     Parameters
     ----------
     param : str
         The parameter of the specification that the slider sets.
     label : str
-        What stands beside the slider.
+        The text beside the slider.
     minimum, maximum, step, value : float
-        The ends, the distance of neighbouring positions and the start.
+        The ends, the step between neighbouring positions, and the start.
     shows : str, default=None
         A derived parameter that is shown to the reader instead of `param`.
     picked : bool, default=False
@@ -103,14 +115,14 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several options.
+    """A choice of one of several options.
 
     Parameters
     ----------
     param : str
         The parameter of the specification that the choice sets.
     label : str
-        What stands beside the choice.
+        The text beside the choice.
     options : tuple of str or float
         The values the parameter can take.
     value : str or float
@@ -162,3 +174,16 @@ class Choice:
 
 
 Control = Slider | Choice
+
+
+def embedded_json(data: object) -> str:
+    """Return JSON that can stand in a script element: `<`, `>` and `&` are escaped."""
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def picture_address(png: bytes) -> str:
+    """Return a PNG as a data address, to be used as the source of an `<img>`."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -2,13 +2,13 @@
 
 Tests    tests/components/softmax/test_figure.py
 
-Most functions write an expression. Arrays are names of derived parameters; the
-largest logit is subtracted before exponentiating, as in the library's softmax.
+Most functions return a Vega expression as a text. Arrays are names of derived
+parameters; the largest logit is subtracted before exponentiating, as in the library's
+softmax.
 """
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, alt, described
 from genai_lib.live.figure import Slider
-from genai_lib.live.marks import BLUE, described
 
 LAST_STEP = 202
 MIDDLE_STEP = LAST_STEP // 2

@@ -1,4 +1,4 @@
-"""Explorers: figures that need PyTorch, alive in a kernel and as frames on a page.
+"""Explorers: figures that need PyTorch, interactive in a kernel and on a page.
 
 Tests    tests/live/test_explorer.py
 
@@ -12,17 +12,23 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from genai_lib.live.controls import require_name, require_parameter_name, require_text
-from genai_lib.live.page import PAGE, embedded_json, picture_address
+from genai_lib.live.controls import (
+    PAGE,
+    embedded_json,
+    picture_address,
+    require_name,
+    require_parameter_name,
+    require_text,
+)
 from genai_lib.live.passages import to_picture
 
 MOST_FRAMES = 24
 
 
 class Explorer:
-    """A function of a few values, shown where the reader wants to see it.
+    """A figure drawn by a function, with a control for each of its arguments.
 
-    Made by `explore`, which see for the arguments.
+    It is made by `explore`, which documents the arguments.
     """
 
     def __init__(
@@ -48,7 +54,7 @@ class Explorer:
         self._check(labels, start)
 
     def alt(self, **state) -> str:
-        """Say what is to be seen at a state."""
+        """Return the alternative text of a state."""
         text = self._alt(**state) if callable(self._alt) else self._alt
         require_text("alt", text)
         return text
@@ -60,7 +66,7 @@ class Explorer:
         return [self.start, *(state for state in states if state != self.start)]
 
     def frame(self, **state) -> dict:
-        """Draw one state: positions in the lists, picture, text or passages, alt."""
+        """Draw one state: indices in the lists, alt, and image, text or passages."""
         drawn = self.draw(**state)
         positions = [self.lists[key].index(state[key]) for key in self.lists]
         frame = {"state": positions, "alt": self.alt(**state)}
@@ -71,7 +77,7 @@ class Explorer:
         return frame | {"src": _picture(drawn)}
 
     def to_html(self) -> str:
-        """Write the explorer as HTML with one visible picture, the start state."""
+        """Write the explorer as HTML with one visible image, the start state."""
         frames = [self.frame(**state) for state in self.states()]
         first = frames[0]
         data = {
@@ -105,7 +111,7 @@ class Explorer:
         kind = "application/vnd.jupyter.widget-view+json"
         if kind in view:
             bundle[kind] = view[kind]
-        # Colab would show the picture in place of the controls.
+        # Colab would show the image in place of the controls.
         if "google.colab" not in sys.modules:
             bundle["text/html"] = self.to_html()
         return bundle
@@ -163,7 +169,7 @@ def explore(
     log: Sequence[str] = (),
     **lists: Sequence,
 ) -> Explorer:
-    """Let the reader move the arguments of a function.
+    """Make a figure whose controls set the arguments of a drawing function.
 
     Parameters
     ----------
@@ -175,9 +181,9 @@ def explore(
     caption : str
         What to move and what to see.
     alt : str or function of the state
-        What is to be seen.
+        Alternative text: what the figure shows.
     labels : dict, default=None
-        What stands beside the control of each argument.
+        The label of the control of each argument.
     start : dict, default=the first value of each list
         The state at the start.
     log : sequence of str, default=()
@@ -205,7 +211,7 @@ def explore(
 
 
 def _picture(drawn: object) -> str:
-    # Here, since passages are shown on a website that is built without matplotlib.
+    # Imported here, because the website with its passages is built without matplotlib.
     from genai_lib.live.pictures import to_png
 
     return picture_address(to_png(drawn))

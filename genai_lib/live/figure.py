@@ -2,7 +2,7 @@
 
 Tests    tests/live/test_figure.py
 
-A figure's MIME bundle is the same on every run. Its HTML holds one visible picture,
+A figure's MIME bundle is the same on every run. Its HTML holds one visible image,
 the start state, so it also reads well where no script runs.
 """
 
@@ -13,14 +13,16 @@ from pathlib import Path
 
 from genai_lib.live.charts import alt
 from genai_lib.live.controls import (
+    PAGE,
     Choice,
     Control,
     Slider,
+    embedded_json,
+    picture_address,
     require_name,
     require_parameter_name,
     require_text,
 )
-from genai_lib.live.page import PAGE, embedded_json, picture_address
 from genai_lib.live.specification import (
     add_parameters,
     draw_png,
@@ -41,7 +43,7 @@ class LiveFigure:
     ----------
     panels : sequence of Altair charts or Vega-Lite dicts
         At least one. Each needs a title or a description. Marks that carry numbers
-        say them in their description as "label: number", several joined by "; ".
+        have them in their description as "label: number", several joined by "; ".
     controls : sequence of Slider or Choice
         At least one. Each must be used by a panel.
     derived : dict of str to str, default=None
@@ -86,7 +88,7 @@ class LiveFigure:
         self._require_used_controls()
 
     def specification(self) -> dict:
-        """Describe the figure by plain data: name, caption, controls and panels."""
+        """Return the figure as plain data: name, caption, controls and panels."""
         return {
             "name": self.name,
             "caption": self.caption,
@@ -120,7 +122,7 @@ class LiveFigure:
         return evaluate(self.specification(), state)
 
     def to_html(self) -> str:
-        """Write the figure as HTML with one visible picture."""
+        """Write the figure as HTML with one visible image."""
         return PAGE.format(
             kind="vega",
             name=self.name,
@@ -132,7 +134,7 @@ class LiveFigure:
         )
 
     def __repr__(self) -> str:
-        """Say which figure this is."""
+        """Return the name and the caption."""
         return f"LiveFigure {self.name}: {self.caption}"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""Passages: texts with a name each, which a page shows beside one another.
+"""Passages: named texts that a page shows side by side.
 
 Tests    tests/live/test_passages.py
 
-Drawn without matplotlib, so that the website is built without it.
+They are drawn without matplotlib, which the build of the website does not have.
 """
 
 import html
@@ -16,7 +16,7 @@ from genai_lib.live.specification import PICTURE_SCALE, compress_png
 
 COLUMNS = 46
 FONT_SIZE, LINE_HEIGHT, MARGIN = 13, 18, 10
-LETTER = 0.6 * FONT_SIZE  # every letter of a monospaced font
+LETTER = 0.6 * FONT_SIZE  # width of a monospaced letter
 
 
 class Passage(NamedTuple):
@@ -27,11 +27,11 @@ class Passage(NamedTuple):
     title : str
         A short name.
     note : str
-        One line about whoever it was.
+        One line about the author.
     given : str
-        The beginning, which was not written but given.
+        The beginning, which the author was given.
     text : str
-        How it goes on, with a space at its start where one is due.
+        The continuation, with a space at its start where one is needed.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Passage(NamedTuple):
 
 
 def plain_text(passages: Sequence[Passage], columns: int = COLUMNS) -> str:
-    """Write passages below one another in lines of so many columns.
+    """Format passages below one another, in lines of at most `columns` characters.
 
     >>> print(plain_text([Passage("Dice", "Throws.", "Six", " and one")], columns=9))
     Dice
@@ -53,7 +53,7 @@ def plain_text(passages: Sequence[Passage], columns: int = COLUMNS) -> str:
 
 
 def to_picture(passages: Sequence[Passage]) -> bytes:
-    """Draw passages as a PNG that can still be read on a phone."""
+    """Draw passages as a PNG that is legible on a phone."""
     lines = _lines(passages, COLUMNS)
     rows = "".join(
         f'<text x="{MARGIN}" y="{MARGIN + LINE_HEIGHT * (number + 0.75):g}" {style}>'
@@ -71,7 +71,7 @@ def to_picture(passages: Sequence[Passage]) -> bytes:
 
 
 def _lines(passages: Sequence[Passage], columns: int) -> list[tuple[str, str]]:
-    """List lines, each with the attributes of its letters in a picture."""
+    """List the lines, each with the SVG attributes of its letters."""
     lines = []
     for passage in passages:
         lines += [("", "")] if lines else []

@@ -1,4 +1,4 @@
-"""Small pictures of what a function drew: a figure, an array or a text.
+"""Small PNG images of what a function returned: a figure, an array or a text.
 
 Tests    tests/live/test_explorer.py
 """
@@ -29,7 +29,7 @@ def to_png(drawn: object) -> bytes:
 
 
 def text_figure(text: str):
-    """Draw a text, so that it also shows where only a picture can."""
+    """Draw a text as a figure, for places that show only images."""
     from genai_lib.figures import new_figure
 
     lines = text.splitlines() or [""]

@@ -1,6 +1,6 @@
-"""Replays: an episode step by step, the world and its tokens side by side.
+"""Replays: an episode step by step, the environment and its tokens side by side.
 
-A replay is an explorer over the time steps, so it lives in a kernel and on a page.
+A replay is an explorer over the time steps, so it works in a kernel and on a page.
 
 Tests    tests/genres/gato/test_figure.py
 """
@@ -24,11 +24,11 @@ class Scene:
     Attributes
     ----------
     paint : function of matplotlib Axes
-        Draws the world.
+        Draws the environment.
     tokens : sequence of (kind, meaning, token)
         `kind` is one of `COLOURS`; the other two are shown as they are.
     words : str
-        The same for those who do not see it.
+        The same in words, for readers who cannot see it.
     """
 
     paint: Callable[[Axes], None]
@@ -37,7 +37,7 @@ class Scene:
 
 
 def replay(scenes: Sequence[Scene], *, name: str, caption: str) -> Explorer:
-    """Let the reader move through an episode.
+    """Make an explorer of the time steps of an episode.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def replay(scenes: Sequence[Scene], *, name: str, caption: str) -> Explorer:
 
 
 def draw_scene(scene: Scene):
-    """Draw the world on the left and its tokens, in reading order, on the right."""
+    """Draw the environment on the left and its tokens, in their order, on the right."""
     figure, (world, text) = new_figure(
         columns=2, figsize=(5.4, 2.9), gridspec_kw={"width_ratios": [1, 1.15]}
     )

@@ -1,4 +1,4 @@
-"""What a live figure computes: building, drawing and evaluating its specification.
+"""Build, draw and evaluate the specification of a live figure.
 
 A specification is a dict with the controls and one Vega-Lite specification per
 panel. The panels share their parameters by name.
@@ -26,7 +26,7 @@ PANEL_WIDTH = 340
 LONE_PANEL_WIDTH = 480
 GAP = 16
 PICTURE_SCALE = 1.5
-# The picture may be shown at 360 pixels, so its letters are larger than the page's.
+# The image may be shown at 360 pixels, so its letters are larger than the page's.
 PICTURE_CONFIG = {
     "axis": {"labelFontSize": 15, "titleFontSize": 15},
     "background": "white",
@@ -51,7 +51,7 @@ def plain_panel(panel: alt.TopLevelMixin | Mapping) -> dict:
     if isinstance(panel, Mapping):
         plain = copy.deepcopy(dict(panel))
     else:
-        # Consolidated data sets get names of their own.
+        # Consolidated data sets would get names that differ from run to run.
         with alt.data_transformers.enable("default", consolidate_datasets=False):
             plain = panel.to_dict()
     for key in ("$schema", "config"):
@@ -106,7 +106,7 @@ def draw_panel(panel: Mapping, state: Mapping, width: int) -> str:
 
 
 def compose(drawings: Sequence[str]) -> str:
-    """Place drawings of panels in rows of two on white paper."""
+    """Place drawings of panels in rows of two on a white background."""
     sizes = [
         tuple(float(re.search(rf'\b{side}="([\d.]+)"', drawing)[1]) for side in SIDES)
         for drawing in drawings
@@ -128,7 +128,7 @@ def compose(drawings: Sequence[str]) -> str:
 
 
 def compress_png(png: bytes) -> bytes:
-    """Compress the pixels of a PNG as well as zlib can; keep only what is needed."""
+    """Compress the pixels of a PNG at zlib's highest level; drop its metadata."""
     header, pixels, start = b"", b"", len(PNG_SIGNATURE)
     while start < len(png):
         (size,) = struct.unpack(">I", png[start : start + 4])
@@ -150,7 +150,7 @@ def compress_png(png: bytes) -> bytes:
 
 
 def draw_png(specification: Mapping) -> bytes:
-    """Draw the start state as a picture."""
+    """Draw the start state as a PNG."""
     panels = specification["panels"]
     width = LONE_PANEL_WIDTH if len(panels) == 1 else PANEL_WIDTH
     drawings = [draw_panel(panel, {}, width) for panel in panels]

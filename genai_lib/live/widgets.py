@@ -1,4 +1,4 @@
-"""The explorer in a kernel: ipywidgets that redraw at any value."""
+"""The explorer in a kernel: ipywidgets that redraw the figure at any value."""
 
 import html
 import math
@@ -13,9 +13,9 @@ STYLE = {"description_width": "8em"}
 
 
 def explorer_widget(explorer: Explorer) -> ipywidgets.Widget:
-    """Build one control for each argument and a place that is redrawn.
+    """Build one control for each argument, and the image or text that they redraw.
 
-    Neither `interact` nor `Output` is used: the tests of notebooks cannot follow them.
+    Neither `interact` nor `Output` is used, because nbval does not support them.
     """
     controls = {key: _control(explorer, key) for key in explorer.lists}
     drawn = explorer.draw(**explorer.start)

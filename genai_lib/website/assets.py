@@ -20,7 +20,7 @@ VEGA_EXPORT = "window.genaiVega = {embed: vegaEmbed};"
 
 
 def own_digest() -> str:
-    """Change whenever one of our own files or the version of Vega does."""
+    """Return a hash of our own files and of the version of Vega."""
     digest = hashlib.sha256(vl_convert.__version__.encode())
     for name in OWN_FILES:
         digest.update((HERE / name).read_bytes())
@@ -28,7 +28,7 @@ def own_digest() -> str:
 
 
 def vega_script() -> str:
-    """Write Vega, Vega-Lite and Vega-Embed as one classic script."""
+    """Return Vega, Vega-Lite and Vega-Embed as one classic script."""
     bundle = vl_convert.javascript_bundle(VEGA_EXPORT)
     return VEGA_SCRIPT.format(bundle=bundle)
 

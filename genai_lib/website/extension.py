@@ -23,17 +23,18 @@ from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 
 from genai_lib.website import ledger, reference, tables
-from genai_lib.website.repository import find_repository
+from genai_lib.website.repository import find_repository, source_address
 
 HERE = Path(__file__).parent
 STYLE, SCRIPT = "page.css", "tables.js"
 BIBLIOGRAPHY = "chapters/reading/bibliography"
 SORTABLE = "genai-sortable"
-# A deprecated role, and a list whose items it would not be.
+# Roles that accessibility checks refuse: `doc-biblioentry` is deprecated, and without
+# it the elements of `citation-list` are not items of a list.
 CITATION_ROLE = re.compile(
     r' role="doc-biblioentry"| role="list"(?= class="citation-list")'
 )
-# A narrow column must not part the sign from its number.
+# A line must not break between ≈ and its number.
 SIGN = re.compile(r"≈ (?=[-\d])")
 
 CHAPTER = re.compile(r"^Chapter\s+(\S+?)(?:\.ipynb|\.md)?\s*$", re.MULTILINE)
@@ -41,7 +42,7 @@ WEBSITE = ("live", "website", "reading")
 
 
 def short_citation(entry: Entry) -> str:
-    """Name an entry of the bibliography as the text does: "Guo et al. 2017".
+    """Return the short form of a citation, as in the text: "Guo et al. 2017".
 
     Parameters
     ----------
@@ -135,23 +136,23 @@ class LibraryDirective(SphinxDirective):
         return found
 
     def _note(self, names: list[reference.Named]) -> None:
-        """Let the search and the index of the website find names."""
+        """Add names to the search and the index of the website."""
         domain = self.env.get_domain("py")
         for one in names:
             domain.note_object(one.path, reference.kind(one), one.path)
             self._note(reference.methods(one))
 
     def _place(self, named: reference.Named) -> nodes.paragraph:
-        """Say where a name is taught and where its source stands."""
+        """Link a name to its chapter and to its source."""
         found = nodes.paragraph("", "", classes=["genai-place"])
         if link := self._chapter(named.parent):
             found += [nodes.Text("Chapter: "), link, nodes.Text(" · ")]
         path = named.filepath.relative_to(self.env.srcdir).as_posix()
         words = f"{path}, line {named.lineno}"
-        source = nodes.inline(words, words)
-        if self._repository is not None:
-            address, branch = self._repository
-            place = f"{address}/blob/{branch}/{path}#L{named.lineno}-L{named.endlineno}"
+        source, lines = nodes.inline(words, words), (named.lineno, named.endlineno)
+        if self._repository and (
+            place := source_address(self._repository, path, *lines)
+        ):
             source = nodes.reference(words, words, refuri=place)
         found += [nodes.Text("Source: "), source]
         return found
@@ -194,7 +195,7 @@ def write_assets(app: Sphinx) -> None:
 def finish_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Give a page the style, the script of its tables, and roles that exist."""
+    """Add the style and the script of the tables to a page, and remove wrong roles."""
     app.add_css_file(f"genai/{STYLE}", priority=900)
     body = CITATION_ROLE.sub("", context.get("body", ""))
     if "cell_output" in body:

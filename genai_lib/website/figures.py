@@ -1,4 +1,4 @@
-"""Sphinx extension: figures that move, local scripts only, addresses that are known.
+"""Sphinx extension: live figures, local scripts only, links to a known repository.
 
 Tests    tests/website/test_figures.py
 
@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 from genai_lib.live.explorer import Explorer
 from genai_lib.live.figure import LiveFigure
 from genai_lib.website.assets import own_digest, write_assets
-from genai_lib.website.repository import find_repository
+from genai_lib.website.repository import LINES, find_repository
 
 FIGURE = 'class="genai-live"'
 VEGA_FIGURE = re.compile(r'<figure class="genai-live"[^>]*data-kind="vega"')
@@ -34,7 +35,7 @@ THEBE = re.compile(r"thebe", re.IGNORECASE)
 NO_SCRIPT = "// The icons come from the theme's fonts.\n"
 FIGURES_FIRST = 400
 FAVICON = "favicon.svg"
-# The table of contents would write one without language, title and icon.
+# sphinx-external-toc would write an index.html without language, title and icon.
 ENTRANCE = """\
 <!doctype html>
 <html lang="en">
@@ -94,13 +95,18 @@ class LiveDirective(SphinxDirective):
 
 
 def set_theme(app: Sphinx, config: Config) -> None:
-    """Show launch and source buttons only when the repository is known."""
+    """Show launch and source buttons only when the repository is known.
+
+    The theme knows the hosts of `LINES` alone and stops at any other. Its button for
+    Colab reads GitHub, and that for Binder no project of GitLab within a subgroup.
+    """
     config.genai_live_digest = own_digest()
     options = config.html_theme_options
     # The sidebar holds a search field already.
     options.setdefault("navbar_persistent", [])
     repository = find_repository(Path(app.srcdir))
-    if repository is None:
+    host = urlsplit(repository.address).hostname if repository else None
+    if host not in LINES:
         for key in ("repository_url", "repository_branch", *REPOSITORY_BUTTONS):
             options.pop(key, None)
         options["launch_buttons"] = {}
@@ -108,6 +114,10 @@ def set_theme(app: Sphinx, config: Config) -> None:
     options["repository_url"] = repository.address
     options["repository_branch"] = repository.branch
     options.update(dict.fromkeys(REPOSITORY_BUTTONS, True))
+    if host != "github.com":
+        short = re.fullmatch("https://gitlab.com/[^/]+/[^/]+", repository.address)
+        kept = options["launch_buttons"].items() if short else ()
+        options["launch_buttons"] = {k: v for k, v in kept if k != "colab_url"}
 
 
 def prepare_assets(app: Sphinx) -> None:
@@ -117,7 +127,7 @@ def prepare_assets(app: Sphinx) -> None:
 
 
 def lighten_theme(app: Sphinx, error: Exception | None) -> None:
-    """Leave out the script that redraws icons which the theme's fonts show as well."""
+    """Empty the script that redraws icons, because the theme's fonts show them too."""
     scripts = Path(app.outdir) / "_static" / "scripts"
     if error is None and (scripts / "fontawesome.js").exists():
         (scripts / "fontawesome.js").write_text(NO_SCRIPT, encoding="utf-8")
@@ -126,7 +136,7 @@ def lighten_theme(app: Sphinx, error: Exception | None) -> None:
 
 
 def write_entrance(app: Sphinx, error: Exception | None) -> None:
-    """Lead from the site's address to the first page, as any page of the site."""
+    """Write index.html, which redirects to the first page."""
     entrance = Path(app.outdir) / "index.html"
     root = f"{app.config.root_doc}.html"
     if error is None and app.builder.format == "html" and root != entrance.name:
@@ -139,7 +149,7 @@ def write_entrance(app: Sphinx, error: Exception | None) -> None:
 def finish_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Keep foreign scripts out of a page and give it the scripts its figures need."""
+    """Remove third-party scripts from a page and add the scripts of its figures."""
     # The builder adds a page's own scripts to this very list.
     context["script_files"][:] = [
         script for script in context["script_files"] if not mentions_thebe(script)

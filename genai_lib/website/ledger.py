@@ -1,4 +1,4 @@
-"""What the book claims, what it measured, and what it only cites.
+"""The data of the ledger: claims, measurements, and quoted figures.
 
 Tests    tests/website/test_ledger.py
 

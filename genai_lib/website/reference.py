@@ -15,13 +15,13 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 from sphinx import addnodes
 
-# Lines of a module's docstring that are for those who work on the book.
+# Lines of a module's docstring that are meant for authors of the book.
 ADDRESSES = re.compile(r"^(Chapter|Tests)\s+\S+\s*$\n?", re.MULTILINE)
 REFERENCES = re.compile(r"^References\n((?:[ ]+.*\n?)+)", re.MULTILINE)
 REFERENCE = re.compile(r"^\s*\[(\d+)\]\s+", re.MULTILINE)
 NUMBER = re.compile(r"\[(\d+)(?:, [^\]]*)?\]")
 SESSION = re.compile(r"\n\n(?=>>> )")
-# Of Markdown what docstrings use, and no more: `*`, `_`, `[1]` and `<` are text.
+# Only the Markdown that docstrings use: `*`, `_`, `[1]` and `<` stay plain text.
 MARKDOWN = MarkdownIt("zero").enable(["code", "list", "backticks"])
 
 Named = griffe.Object | griffe.Alias
@@ -60,7 +60,7 @@ def _modules(module: griffe.Module) -> Iterator[griffe.Module]:
 
 
 def _listed(module: griffe.Module) -> Iterator[Named]:
-    """Yield what a module defines or, when its `__all__` says so, takes from below."""
+    """Yield the names that a module defines, or that its `__all__` lists from below."""
     for name, one in module.members.items():
         listed = name in (module.exports or ())
         if one.is_alias:
@@ -68,7 +68,7 @@ def _listed(module: griffe.Module) -> Iterator[Named]:
         else:
             listed |= name[0] != "_" and (one.is_function or one.is_class)
         if listed and one.is_module:
-            # A module hides the function of its own name.
+            # A module hides a function of the same name.
             one = griffe.Alias(name, one.members[name], parent=module)
         if listed:
             yield one
@@ -132,7 +132,7 @@ def signature(named: Named) -> addnodes.desc_signature:
 
 
 def parameters(named: Named) -> list[griffe.Parameter]:
-    """Return what a function, a class or a method is called with."""
+    """Return the parameters of a function, a class or a method."""
     if "NamedTuple" in map(str, getattr(named, "bases", ())):
         return [
             griffe.Parameter(one.name, annotation=one.annotation, default=one.value)
@@ -197,7 +197,7 @@ def _section(section: griffe.DocstringSection) -> list[nodes.Node]:
 
 
 def _entries(entries: list[griffe.DocstringElement]) -> nodes.definition_list:
-    """Write parameters, results or errors; names of which the same is said together."""
+    """Write parameters, results or errors; names with the same text form one entry."""
     found = nodes.definition_list()
     for (words, said, _), group in groupby(entries, key=_said):
         names = ", ".join(filter(None, (getattr(one, "name", "") for one in group)))
@@ -239,7 +239,7 @@ def _node(tree: SyntaxTreeNode) -> nodes.Node:
 
 
 def _references(named: Named) -> Iterator[nodes.Node]:
-    """Write in full what the numbers in a docstring refer to in its own file."""
+    """Write out the references whose numbers a docstring cites."""
     file = (named.final_target if named.is_alias else named).module
     found = REFERENCES.search(f"{text(file)}\n")
     pieces = REFERENCE.split(found[1])[1:] if found else []

@@ -24,6 +24,12 @@ FORGES = {
     "altssh.gitlab.com": "gitlab.com",
     "altssh.bitbucket.org": "bitbucket.org",
 }
+# How each of them addresses lines of a file; of other hosts nobody knows.
+LINES = {
+    "github.com": "{address}/blob/{branch}/{path}#L{first}-L{last}",
+    "gitlab.com": "{address}/-/blob/{branch}/{path}#L{first}-{last}",
+    "bitbucket.org": "{address}/src/{branch}/{path}#lines-{first}:{last}",
+}
 # user@host:path, as ssh has it. One letter is a drive; with a slash it is a folder.
 SHORT_FORM = re.compile(r"(?:[^@/:]+@)?(?P<host>[^@/:\[\]]{2,}):(?!//)(?P<path>.+)")
 # [user@host:port]:path, a short form that has a port.
@@ -154,6 +160,27 @@ def colab_address(address: str, branch: str, place: str) -> str | None:
     if parts.hostname != "github.com":
         return None
     return f"{COLAB}{parts.path}/blob/{quote(branch)}/{quote(place)}"
+
+
+def source_address(
+    repository: Repository, path: str, first: int, last: int
+) -> str | None:
+    """Return the address that shows lines of a file; None where that is not known.
+
+    >>> home = Repository("https://gitlab.com/ada/book", "main")
+    >>> source_address(home, "genai_lib/files.py", 3, 9)
+    'https://gitlab.com/ada/book/-/blob/main/genai_lib/files.py#L3-9'
+    """
+    form = LINES.get(urlsplit(repository.address).hostname)
+    if form is None:
+        return None
+    return form.format(
+        address=repository.address,
+        branch=quote(repository.branch),
+        path=quote(path),
+        first=first,
+        last=last,
+    )
 
 
 def ask_git(root: Path, *question: str) -> str:

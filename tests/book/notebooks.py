@@ -412,13 +412,14 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("measured numbers")
         for line in sorted(lines):
             terminalreporter.line(line)
-    if left := left_to_record(config) if ran_chapters(config) else ():
+    if left := left_to_record(config) & asked_for(config):
         names = ", ".join(sorted(path.stem for path in left))
         terminalreporter.section("left to the record of tests/proven.json")
         terminalreporter.line(f"notebooks: {names} (make test ALL=1 runs all)")
 
 
-def ran_chapters(config):
-    """Tell whether a session was asked for the chapters at all."""
-    asked = [Path(argument.split("::")[0]).resolve() for argument in config.args]
-    return any(path.is_relative_to(ROOT / "chapters") for path in asked)
+def asked_for(config):
+    """Return the notebooks in the folders that a session was asked for."""
+    folders = {Path(argument.split("::")[0]).resolve() for argument in config.args}
+    paths = checks.notebooks(ROOT)
+    return {path for path in paths if folders & set(path.parents)}

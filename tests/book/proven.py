@@ -12,11 +12,9 @@ carry a name passed. A failure takes the name out of the file, so that a broken 
 is proven in full again even if its inputs are put back.
 """
 
-import ast
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,7 +22,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "tests" / "proven.json"
 PROPERTY = "proven"
-SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def read(file: Path = FILE) -> dict[str, dict[str, str]]:
@@ -54,46 +51,6 @@ def record(item: pytest.Item, kind: str, name: str, value: str, parts: int = 1) 
         does not prove a notebook.
     """
     item.user_properties.append((PROPERTY, [kind, name, value, parts]))
-
-
-def fingerprint(sources: Iterable[str], files: Iterable[Path], root: Path) -> str:
-    """Return a hash of what some tests follow from.
-
-    Parameters
-    ----------
-    sources : iterable of str
-        Texts, such as versions or code that is not a whole file.
-    files : iterable of Path
-        Python counts without comments, docstrings and layout; all else by its bytes.
-    root : Path
-        The folder that the names of the files are relative to.
-    """
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(source.encode() + b"\0")
-    for path in files:
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(content(path) + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def content(path: Path) -> bytes:
-    """Return what a file does: of Python the code alone, of other files all bytes."""
-    if path.suffix != ".py":
-        return path.read_bytes()
-    return code(path.read_text(encoding="utf-8")).encode()
-
-
-def code(source: str) -> str:
-    """Return Python without its comments, docstrings and layout."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, SCOPES)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
 
 
 def updated(recorded: dict, reports: Sequence[pytest.TestReport]) -> dict:

@@ -377,6 +377,44 @@ def test_the_hash_follows_stored_files_that_are_named(library, place):
     assert fingerprint(library) != before
 
 
+SOURCE = '''"""Module."""
+# A comment.
+class A:
+    """Class."""
+
+    def f(self, x):
+        """Function."""
+        return x + 1  # why
+
+
+def empty():
+    """Nothing else."""
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""Module."""', '"""Other words."""'),
+        ('"""Module."""\n', ""),
+        ("# A comment.\n", ""),
+        ("  # why", ""),
+        ('        """Function."""\n', ""),
+        ("x + 1", "(x +\n                1)"),
+    ],
+)
+def test_words_around_the_code_do_not_count(old, new):
+    assert inputs.code_of(SOURCE) == inputs.code_of(SOURCE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("x + 1", "x + 2"), ("def f", "def g"), ("return x", '"""No."""; return x')],
+)
+def test_code_counts(old, new):
+    assert inputs.code_of(SOURCE) != inputs.code_of(SOURCE.replace(old, new))
+
+
 WORDS = '"""Say {0}."""\n\n\ndef f():\n    """Say {0}."""  # {0}\n    return 1\n'
 
 

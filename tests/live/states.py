@@ -18,7 +18,7 @@ import pytest
 from genai_lib.live.controls import Choice, Control
 from genai_lib.live.figure import LiveFigure
 from tests.book import proven
-from tools.inputs import library_modules
+from tools import inputs
 
 MANY, FEW = 200, 20
 Numbers = dict[str, float]
@@ -53,9 +53,9 @@ def check_states(
     list of dict
         The library's numbers at every state.
     """
-    figure, inputs = make(), inputs_of(make, library)
-    known = proven.is_proven(request.config, "figures", figure.name, inputs)
-    proven.record(request.node, "figures", figure.name, inputs)
+    figure, value = make(), inputs_of(make, library)
+    known = proven.is_proven(request.config, "figures", figure.name, value)
+    proven.record(request.node, "figures", figure.name, value)
     wanted = []
     for state in states(figure, FEW if known else MANY, draw or random_state):
         wanted.append(library(state))
@@ -120,10 +120,10 @@ def inputs_of(make: Callable, library: Callable) -> str:
     for function in functions:
         modules |= {module_of(value) for value in used(function)}
     named = sorted(name for name in modules if name.startswith("genai_lib."))
-    files = library_modules([f"import {name}" for name in named], proven.ROOT)
     sources = [textwrap.dedent(inspect.getsource(one)) for one in functions]
-    texts = [version("vl-convert-python"), *map(proven.code, sources)]
-    return proven.fingerprint(texts, files, proven.ROOT)
+    texts = [repr(version("vl-convert-python")), *map(inputs.code_of, sources)]
+    imports = [f"import {name}" for name in named]
+    return inputs.hash_of([*texts, *imports], proven.ROOT)
 
 
 def own_functions(library: Callable) -> list[FunctionType]:

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from genai_lib.live.controls import embedded_json
 from genai_lib.live.explorer import explore
-from genai_lib.live.page import embedded_json
 from genai_lib.live.passages import COLUMNS, Passage, plain_text, to_picture
 from tests.live.test_explorer import image_of
 

@@ -77,7 +77,10 @@ def test_nobody_knows_the_repository(tmp_path):
 def configure(monkeypatch, found):
     monkeypatch.setattr(extension, "find_repository", lambda root: found)
     options = {
-        "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+        "launch_buttons": {
+            "colab_url": "https://colab.research.google.com",
+            "binderhub_url": "https://mybinder.org",
+        },
         "repository_url": "https://github.com/executablebooks/jupyter-book",
         "use_repository_button": True,
     }
@@ -100,6 +103,30 @@ def test_with_an_address_buttons_point_to_it(monkeypatch):
     assert options["repository_url"] == "https://github.com/owner/book"
     assert options["repository_branch"] == "next"
     assert options["use_repository_button"]
+
+
+@pytest.mark.parametrize(
+    ("address", "launchers"),
+    [
+        ("https://github.com/a/b", {"colab_url", "binderhub_url"}),
+        ("https://gitlab.com/a/b", {"binderhub_url"}),
+        ("https://gitlab.com/group/a/b", set()),
+        ("https://bitbucket.org/a/b", set()),
+    ],
+)
+def test_each_forge_gets_the_buttons_that_work_there(monkeypatch, address, launchers):
+    options = configure(monkeypatch, repository.Repository(address, "main"))
+    assert options["repository_url"] == address
+    assert options["launch_buttons"].keys() == launchers
+
+
+@pytest.mark.parametrize(
+    "address", ["https://git.example.org/a/b", "https://github.example.com/a/b"]
+)
+def test_a_host_that_the_theme_does_not_know_gets_no_buttons(monkeypatch, address):
+    """The theme stops the build with an error at its address."""
+    options = configure(monkeypatch, repository.Repository(address, "main"))
+    assert options == {"launch_buttons": {}, "navbar_persistent": []}
 
 
 def finish(body, scripts=()):

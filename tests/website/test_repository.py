@@ -5,7 +5,14 @@ import subprocess
 import pytest
 
 from genai_lib.website import repository
-from genai_lib.website.repository import colab_address, find_repository, web_address
+from genai_lib.website.repository import (
+    Repository,
+    colab_address,
+    find_branch,
+    find_repository,
+    source_address,
+    web_address,
+)
 
 SSH = """\
 #!/bin/sh
@@ -173,6 +180,44 @@ def test_abbreviations_of_git_are_followed(clone, tmp_path, remote, address):
     for environment in ({}, {"GENAI_BOOK_REPO": remote}):
         found = find_repository(tmp_path, environment)
         assert (found.address if found else None) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("https://github.com/a/b", "/blob/x%23y/z/d%20e.py#L3-L9"),
+        ("https://gitlab.com/g/s/b", "/-/blob/x%23y/z/d%20e.py#L3-9"),
+        ("https://bitbucket.org/a/b", "/src/x%23y/z/d%20e.py#lines-3:9"),
+        ("https://git.example.org/a/b", None),
+        ("https://github.example.com/a/b", None),
+        ("https://notgitlab.com/github.com/b", None),
+        ("https://[2001:db8::1]:8443/a/b", None),
+    ],
+)
+def test_lines_of_a_file_are_linked_where_the_form_is_known(address, place):
+    found = source_address(Repository(address, "x#y/z"), "d e.py", 3, 9)
+    assert found == (place and address + place)
+
+
+def test_every_forge_has_a_form_of_its_own():
+    assert set(repository.LINES) == set(repository.FORGES.values())
+
+
+@pytest.mark.parametrize(
+    ("environment", "branch"),
+    [
+        ({"GITHUB_REF": "refs/pull/7/merge", "GITHUB_BASE_REF": "stable"}, "stable"),
+        ({"GITHUB_REF": "refs/heads/next"}, "next"),
+        ({"GITHUB_REF": "refs/tags/v1"}, "trunk"),
+        ({}, "trunk"),
+    ],
+)
+def test_the_branch_is_that_of_the_build(clone, tmp_path, environment, branch):
+    assert find_branch(tmp_path, environment) == branch
+
+
+def test_without_git_the_branch_is_main(tmp_path):
+    assert find_branch(tmp_path / "nowhere", {}) == "main"
 
 
 def test_colab_reads_github_alone():

@@ -12,6 +12,11 @@ from genai_lib.components.adaptive_temperature.adaptive import (
     dispersion_bound,
     inverse_temperature,
 )
+from genai_lib.components.adaptive_temperature.alternatives import (
+    ScalableSoftmax,
+    scalable_softmax,
+    sparsemax,
+)
 from genai_lib.components.adaptive_temperature.retrieval import (
     MaxRetrieval,
     Outcome,
@@ -19,11 +24,6 @@ from genai_lib.components.adaptive_temperature.retrieval import (
     compare,
     draw_sets,
     labels_of,
-)
-from genai_lib.components.adaptive_temperature.siblings import (
-    ScalableSoftmax,
-    scalable_softmax,
-    sparsemax,
 )
 
 __all__ = [

@@ -20,8 +20,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from genai_lib.checks import as_real, check_floating, check_positive
-from genai_lib.components.adaptive_temperature.rows import (
+from genai_lib.checks import (
+    check_each,
+    check_finite,
+    check_floating,
+    check_positive,
+    check_real,
+)
+from genai_lib.components.adaptive_temperature.alternatives import (
     check_logits,
     shift_rows,
     widen,
@@ -43,9 +49,9 @@ def inverse_temperature(
     entropy: Tensor,
     polynomial: Sequence[float] = ENTROPY_POLYNOMIAL,
     *,
-    highest: float = math.inf,
+    max_entropy: float = math.inf,
 ) -> Tensor:
-    """Look up β for an entropy: the polynomial, never below 1; 1 up to 0.5 nats [1].
+    """Compute β for an entropy: a polynomial, at least 1, and 1 up to 0.5 nats [1].
 
     Parameters
     ----------
@@ -53,7 +59,7 @@ def inverse_temperature(
         H in nats.
     polynomial : sequence of numbers, default=ENTROPY_POLYNOMIAL
         Coefficients, highest power first.
-    highest : float, default=∞
+    max_entropy : float, default=∞
         A larger entropy counts as this one. The paper has no such limit.
 
     Returns
@@ -65,8 +71,8 @@ def inverse_temperature(
     tensor([1.0000, 1.0000, 2.0990, 1.0000])
     """
     check_floating("entropy", entropy)
-    _check_polynomial(polynomial, highest)
-    beta = _horner(polynomial, entropy.clamp(max=as_real(highest))).clamp(min=1.0)
+    polynomial, max_entropy = _check_polynomial(polynomial, max_entropy)
+    beta = _horner(polynomial, entropy.clamp(max=max_entropy)).clamp(min=1.0)
     return torch.where(entropy > LEAST_ENTROPY, beta, torch.ones_like(beta))
 
 
@@ -75,17 +81,17 @@ def adaptive_temperature_readable(
     dim: int = -1,
     *,
     polynomial: Sequence[float] = ENTROPY_POLYNOMIAL,
-    highest: float = math.inf,
+    max_entropy: float = math.inf,
 ) -> Tensor:
-    """Measure the entropy of softmax(z), look up β, return softmax(βz) [1].
+    """Measure the entropy of softmax(z), compute β, return softmax(βz) [1].
 
-    The definition, to be read, differentiated by PyTorch. Parameters, errors and
-    limits are those of `adaptive_temperature_softmax`.
+    The definition, written to be read; PyTorch differentiates it. Parameters, errors
+    and limits are those of `adaptive_temperature_softmax`.
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     z = widen(logits)
     entropy = entropy_of(softmax(z, dim=dim), dim=dim).unsqueeze(dim)
-    beta = inverse_temperature(entropy, polynomial, highest=highest)
+    beta = inverse_temperature(entropy, polynomial, max_entropy=max_entropy)
     return softmax(z, temperature=1 / beta, dim=dim).to(logits.dtype)
 
 
@@ -94,7 +100,7 @@ def adaptive_temperature_softmax(
     dim: int = -1,
     *,
     polynomial: Sequence[float] = ENTROPY_POLYNOMIAL,
-    highest: float = math.inf,
+    max_entropy: float = math.inf,
 ) -> Tensor:
     """Sharpen softmax where its weights are spread out: softmax(β(H) z) [1].
 
@@ -108,7 +114,7 @@ def adaptive_temperature_softmax(
         count in the entropy.
     dim : int, default=-1
         The dimension whose entries compete.
-    polynomial, highest : default=those of the paper
+    polynomial, max_entropy : default=those of the paper
         As in `inverse_temperature`.
 
     Returns
@@ -121,44 +127,44 @@ def adaptive_temperature_softmax(
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor, `dim` does not exist, `polynomial`
-        has no coefficients or one that is not finite, or `highest` is not positive.
+        If `logits` is not a floating-point tensor, `dim` does not exist, `polynomial`
+        has no coefficients or one that is not finite, or `max_entropy` is not positive.
 
     Notes
     -----
     It can be differentiated once. The gradient is zero in rows with nothing left and
     in rows that hold +∞.
     """
-    check_logits(logits, dim)
-    _check_polynomial(polynomial, highest)
+    dim = check_logits(logits, dim)
+    polynomial, max_entropy = _check_polynomial(polynomial, max_entropy)
     if logits.numel() == 0:
         return torch.zeros_like(logits)
     z = widen(logits).movedim(dim, -1)
-    weights = _AdaptiveTemperature.apply(z, tuple(polynomial), as_real(highest))
+    weights = _AdaptiveTemperature.apply(z, polynomial, max_entropy)
     return weights.movedim(-1, dim).to(logits.dtype)
 
 
 class _AdaptiveTemperature(torch.autograd.Function):
-    """Keep z, p and w, and go back through both of the ways in which z enters w.
+    """softmax(β(H) z) with a gradient written by hand; z enters directly and through β.
 
     With u = w (g - Σ g w), the gradient of softmax at βz, and dH/dz = -p (ln p + H):
     dL/dz = β u + (Σ u z) β'(H) dH/dz.
     """
 
     @staticmethod
-    def forward(ctx, logits, polynomial, highest):
+    def forward(ctx, logits, polynomial, max_entropy):
         limit = logits.amax(-1, keepdim=True).isinf()
         z = shift_rows(logits, -1).clamp_(min=FAR_BELOW)
         p = torch.softmax(z, dim=-1)
         log_sum = -p.amax(-1, keepdim=True).log()  # ln Σ exp z, as the largest z is 0
         entropy = log_sum - _row_product(p, z)
-        beta = inverse_temperature(entropy, polynomial, highest=highest)
+        beta = inverse_temperature(entropy, polynomial, max_entropy=max_entropy)
         w = torch.softmax(z * beta, dim=-1)
         empty = limit & (logits.amax(-1, keepdim=True) < 0)
         if empty.any():
             w.masked_fill_(empty, 0.0)
         ctx.save_for_backward(z, p, w, entropy, log_sum, beta, limit)
-        ctx.polynomial, ctx.highest = polynomial, highest
+        ctx.polynomial, ctx.max_entropy = polynomial, max_entropy
         return w
 
     @staticmethod
@@ -167,7 +173,7 @@ class _AdaptiveTemperature(torch.autograd.Function):
         z, p, w, entropy, log_sum, beta, limit = ctx.saved_tensors
         u = (gradient - _row_product(gradient, w)).mul_(w)
         slope = _horner(_derivative(ctx.polynomial), entropy)
-        moving = (beta > 1) & (entropy < ctx.highest)
+        moving = (beta > 1) & (entropy < ctx.max_entropy)
         through_beta = torch.where(moving, slope, 0.0) * _row_product(u, z)
         minus_slope_of_entropy = (z + (entropy - log_sum)).mul_(p)  # p (ln p + H)
         result = u.mul_(beta).addcmul_(minus_slope_of_entropy, through_beta, value=-1)
@@ -193,18 +199,21 @@ def dispersion_bound(spread: Tensor, items: int) -> Tensor:
     tensor([0.2500, 0.8700])
     """
     check_floating("spread", spread)
-    check_positive(items=items)
+    (items,) = check_positive(items=items)
     if not (spread >= 0).all():
         raise ValueError(f"spread has an entry below 0 or NaN: {spread.min().item()}")
     return 1 / (1 + (items - 1) * (-spread).exp())
 
 
-def _check_polynomial(polynomial: Sequence[float], highest: float) -> None:
-    if len(polynomial) == 0 or not all(math.isfinite(c) for c in polynomial):
+def _check_polynomial(
+    polynomial: Sequence[float], max_entropy: float
+) -> tuple[tuple[float, ...], float]:
+    """Return the coefficients and the limit as floats."""
+    coefficients = tuple(check_each(check_finite, polynomial=polynomial))
+    if not coefficients:
         raise ValueError(f"polynomial={polynomial!r} must hold finite coefficients")
-    largest = as_real(highest)
-    if largest is None or not largest > 0:
-        raise ValueError(f"highest={highest!r} must be above 0")
+    limit = check_real("above 0", lambda x: x > 0, max_entropy=max_entropy)
+    return coefficients, *limit
 
 
 def _horner(polynomial: Sequence[float], x: Tensor) -> Tensor:

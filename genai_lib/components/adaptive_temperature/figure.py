@@ -10,9 +10,8 @@ Letters used in this file
     n  items      H  entropy of softmax in nats      β  inverse temperature
 """
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, GREY, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 
 FEWEST, MOST = 4, 4096
 STEPS_PER_DOUBLING = 12

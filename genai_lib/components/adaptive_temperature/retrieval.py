@@ -18,7 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import (
+    check_above_zero,
+    check_each,
+    check_positive,
+    describe,
+)
 from genai_lib.components.attention import Normalizer, attend
 from genai_lib.components.softmax import entropy, softmax
 
@@ -51,16 +56,16 @@ def draw_sets(
 def labels_of(sets: Tensor) -> Tensor:
     """Map sets (..., n, 1 + C) to the classes (...) of their largest priorities."""
     if sets.isnan().any():
-        raise ValueError("sets holds NaN, which no priority can be compared with")
+        raise ValueError("sets holds NaN, so the largest priority is not defined")
     winner = sets[..., 0].argmax(dim=-1)[..., None, None]  # (..., 1, 1)
     return sets.take_along_dim(winner, dim=-2)[..., 0, 1:].argmax(dim=-1)
 
 
 class MaxRetrieval(nn.Module):
-    """Say the class of the item with the largest priority, by one attention head.
+    """Predict the class of the item with the largest priority, with one attention head.
 
-    Every item is encoded alone; one learned query looks at all of them; a small
-    network names the class. Only the attention can compare items.
+    Every item is encoded alone; one learned query attends to all of them; a small
+    network predicts the class. Only the attention can compare items.
 
     Parameters
     ----------
@@ -98,7 +103,7 @@ class MaxRetrieval(nn.Module):
 
 
 class Outcome(NamedTuple):
-    """What a normaliser does at one size, averaged over sets.
+    """The results of a normaliser at one size, averaged over sets.
 
     Attributes
     ----------
@@ -139,7 +144,7 @@ def compare(
     sets : int
         How many sets of the largest size.
     most : int, default=4
-        How many parts of one such set serve as sets of a smaller size.
+        The largest number of parts of one such set that serve as smaller sets.
     generator : torch.Generator, default=None
 
     Returns
@@ -147,10 +152,11 @@ def compare(
     dict of dict
         By normaliser and size, the `Outcome`.
     """
+    given, sizes = sizes, check_each(check_positive, sizes=sizes)
     largest, classes = max(sizes), model.encoder[0].in_features - 1
     if any(largest % size for size in sizes):
-        raise ValueError(f"sizes={sizes} must all divide the largest, {largest}")
-    check_positive(sets=sets, most=most)
+        raise ValueError(f"sizes={given} must all divide the largest, {largest}")
+    sets, most = check_positive(sets=sets, most=most)
     device = model.query.device
     sums = {size: torch.zeros(len(normalizers), 3) for size in sizes}
     for start in range(0, sets, CHUNK):
@@ -197,6 +203,7 @@ def best_inverse_temperature(
     entropy, beta : float
         The mean entropy of softmax on these sets, and the best β.
     """
+    candidates = check_each(check_above_zero, candidates=candidates)
     items = model.encoder(sets)
     logits, labels = items @ model.query, labels_of(sets)
     losses = []
@@ -205,4 +212,4 @@ def best_inverse_temperature(
         found = (weights[:, None] @ items).squeeze(1)  # (B, D)
         losses.append(functional.cross_entropy(model.head(found), labels).item())
     best = min(range(len(losses)), key=losses.__getitem__)
-    return entropy(softmax(logits, dim=-1)).mean().item(), float(candidates[best])
+    return entropy(softmax(logits, dim=-1)).mean().item(), candidates[best]

@@ -17,6 +17,7 @@ References
         arXiv:1606.08415
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_lib.checks import as_real, check_finite, check_positive
+from genai_lib.checks import check_positive, check_real
 from genai_lib.components.attention.heads import MultiHeadAttention
 from genai_lib.components.attention.interface import KeyValueCache, KeyValues
 
@@ -67,9 +68,10 @@ class RMSNorm(nn.Module):
     def __init__(self, width: int, epsilon: float = 1e-6) -> None:
         super().__init__()
         check_positive(width=width)
-        check_finite(epsilon=epsilon)
+        (self.epsilon,) = check_real(
+            "0 or more, and finite", lambda x: 0 <= x < math.inf, epsilon=epsilon
+        )
         self.scale = nn.Parameter(torch.ones(width))
-        self.epsilon = as_real(epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., D) to (..., D); 16-bit numbers are squared in 32 bits."""

@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from genai_lib.checks import (
-    as_real,
     can_be_read,
     check_finite,
     check_floating,
@@ -77,9 +76,11 @@ def attend(
     query : floating-point Tensor of shape (..., Q, d)
     key : Tensor of shape (..., K, d)
     value : Tensor of shape (..., K, v)
-    mask : bool Tensor of shape (Q, K) or (..., Q or 1, K), default=None
-        True where looking is allowed; the leading sizes may be 1. What a query may not
-        see does not reach it, even if it is infinite or NaN.
+    mask : bool Tensor of shape (Q, K) or (..., Q, K), default=None
+        True where looking is allowed. With as many dimensions as the scores, if these
+        have more than two, every size but K may be 1. No other shape is taken: (1, K)
+        or (B, K) could be meant for the texts of a batch. What a query may not see
+        does not reach it, even if it is infinite or NaN.
     normalize : function of (logits, dim), default=softmax
         Turns scores into weights; -∞ means masked.
     bias : floating-point Tensor, default=None
@@ -97,8 +98,8 @@ def attend(
     Raises
     ------
     ValueError
-        If a width or a number of keys does not fit, `mask` is not boolean, or the
-        shape of `mask` or `bias` could be read in two ways.
+        If a width or a number of keys does not fit, `mask` is not boolean, or `mask`
+        or `bias` is on another device or of a shape that could be read in two ways.
     """
     _check(query, key, value, mask, bias)
     scale = _factor(scale, query)
@@ -158,8 +159,7 @@ def _products(key: Tensor, value: Tensor, mask: Tensor | None) -> tuple:
 def _factor(scale: float | None, query: Tensor) -> float:
     if scale is None:
         return 1 / math.sqrt(query.shape[-1])
-    check_finite(scale=scale)
-    return as_real(scale)
+    return check_finite(scale=scale)[0]
 
 
 def _check(query, key, value, mask, bias) -> None:
@@ -178,9 +178,9 @@ def _check(query, key, value, mask, bias) -> None:
     leading = _leading(query=query, key=key, value=value)
     shape = (*leading, query.shape[-2], key.shape[-2])
     if mask is not None:
-        check_mask(mask, shape)
+        check_mask(mask, shape, query.device)
     if bias is not None:
-        check_bias(bias, shape)
+        check_bias(bias, shape, query.device)
 
 
 def _leading(**tensors: Tensor) -> tuple[int, ...]:

@@ -9,10 +9,9 @@ The first figure computes what `attend` of the library does for one query of wid
 import math
 from collections.abc import Sequence
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, GREY, VERMILION, alt, described
 from genai_lib.live.distribution import bars, peak_of, sum_of, weights_of
 from genai_lib.live.figure import LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 
 NAMES = "ABCDE"
 POINTS = ((2.4, 0.5), (0.9, 2.1), (-1.9, 1.2), (-1.2, -1.9), (1.5, -1.5))

@@ -15,7 +15,7 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.checks import check_finite, check_floating, check_positive, describe
 from genai_lib.components.attention.dot_product import Normalizer, attend, attend_fast
 from genai_lib.components.attention.interface import (
     KeyValueCache,
@@ -53,6 +53,13 @@ class MultiHeadAttention(nn.Module):
     ValueError
         If a size is not positive, or `width` is not a multiple of `heads`, or `heads`
         is not a multiple of `kv_heads`.
+
+    Notes
+    -----
+    A vector behind the mask reaches no other position, even if it is NaN. But it makes
+    the gradients of `to_key`, `to_value` and other linear layers that read it NaN: they
+    sum each input times what flows back to it, and 0 · NaN is NaN. Put zeros in its
+    place before training.
     """
 
     def __init__(
@@ -78,12 +85,11 @@ class MultiHeadAttention(nn.Module):
             _check_multiple("width", width, "heads", heads)
             head_width = width // heads
         check_positive(head_width=head_width)
+        if scale is not None:
+            (scale,) = check_finite(scale=scale)
         self.width, self.heads, self.kv_heads = width, heads, kv_heads
-        self.normalize, self.positional_encoding, self.scale = (
-            normalize,
-            positional_encoding,
-            scale,
-        )
+        self.normalize, self.scale = normalize, scale
+        self.positional_encoding = positional_encoding
         self.to_query = nn.Linear(width, heads * head_width, bias=bias)
         self.to_key = nn.Linear(memory_width, kv_heads * head_width, bias=bias)
         self.to_value = nn.Linear(memory_width, kv_heads * head_width, bias=bias)
@@ -198,7 +204,8 @@ class MultiHeadAttention(nn.Module):
         # Before the cache is extended, so that it stays as it was.
         if mask is not None:
             past = 0 if cache is None else cache.length
-            check_mask(mask, (*query.shape[:-1], past + query.shape[-2]))
+            shape = (*query.shape[:-1], past + query.shape[-2])
+            check_mask(mask, shape, query.device)
 
     def _check(self, x, memory, cache) -> None:
         check_floating("x", x)

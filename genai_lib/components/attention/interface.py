@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import describe
+from genai_lib.checks import check_whole, describe
 
 
 class PositionalEncoding(nn.Module):
@@ -94,8 +94,7 @@ class KeyValueCache:
 
     def crop(self, length: int) -> None:
         """Forget all positions but the first `length`."""
-        if not 0 <= length <= self.length:
-            raise ValueError(f"length={length} must be from 0 to {self.length}")
+        (length,) = check_whole(0, self.length, length=length)
         if self.memory is not None:
             self.memory = KeyValues(*(part[..., :length, :] for part in self.memory))
             self.positions = self.positions[:length]

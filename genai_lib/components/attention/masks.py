@@ -48,18 +48,23 @@ def causal_mask(
     return everything.tril(columns - rows)
 
 
-def check_mask(mask: object, shape: Sequence[int]) -> None:
+def check_mask(
+    mask: object, shape: Sequence[int], device: torch.device | None = None
+) -> None:
     """Raise ValueError unless `mask` is boolean and can be read in one way only.
 
-    It has the shape (Q, K), or as many dimensions as the scores: the last is K, any
-    other may be 1. All else that broadcasts is refused, because the mask (B, K) of
-    padded texts would be taken for (Q, K) and that of (B, Q, K) for (heads, Q, K).
+    It has the shape (Q, K), or as many dimensions as scores that have more than two:
+    the last is K, any other may be 1. All else that broadcasts is refused, because the
+    mask (B, K) of padded texts would be taken for (Q, K), as (1, K) too where B is 1,
+    and that of (B, Q, K) for (heads, Q, K).
 
     Parameters
     ----------
     mask : object
     shape : sequence of int
         That of the scores, (..., Q, K).
+    device : torch.device, default=None
+        Where the scores are; None is for anywhere.
     """
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         raise ValueError(
@@ -68,9 +73,12 @@ def check_mask(mask: object, shape: Sequence[int]) -> None:
         )
     if mask.shape != tuple(shape[-2:]) and not _fits(mask.shape, shape):
         raise ValueError(f"mask={describe(mask)} must have {_wanted(shape)}")
+    _check_device("mask", mask, device)
 
 
-def check_bias(bias: object, shape: Sequence[int]) -> None:
+def check_bias(
+    bias: object, shape: Sequence[int], device: torch.device | None = None
+) -> None:
     """Raise ValueError unless `bias` can be read in one way only.
 
     Parameters
@@ -79,12 +87,20 @@ def check_bias(bias: object, shape: Sequence[int]) -> None:
         The shapes of a mask are allowed, and (heads, Q, K) for scores (B, heads, Q, K).
     shape : sequence of int
         That of the scores, (..., Q, K).
+    device : torch.device, default=None
+        Where the scores are; None is for anywhere.
     """
     check_floating("bias", bias)
     allowed = bias.shape in (tuple(shape[-2:]), tuple(shape[1:]))
     if not allowed and not _fits(bias.shape, shape):
         inner = f", or {tuple(shape[1:])}" if len(shape) > 3 else ""
         raise ValueError(f"bias={describe(bias)} must have {_wanted(shape)}{inner}")
+    _check_device("bias", bias, device)
+
+
+def _check_device(name: str, value: Tensor, device: torch.device | None) -> None:
+    if device is not None and value.device != device:
+        raise ValueError(f"{name} is on {value.device} and must be on {device}")
 
 
 def _fits(given: Sequence[int], shape: Sequence[int]) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import check_positive, check_whole, describe
 from genai_lib.components.attention.interface import PositionalEncoding
 from genai_lib.components.attention.masks import causal_mask
 from genai_lib.components.softmax import token_log_probabilities
@@ -45,7 +45,7 @@ class TextModel(nn.Module):
         norm: Callable[[int], nn.Module] = nn.LayerNorm,
     ) -> None:
         super().__init__()
-        check_positive(vocabulary=vocabulary, width=width)
+        vocabulary, width = check_positive(vocabulary=vocabulary, width=width)
         self.embedding = nn.Embedding(vocabulary, width)
         self.positional_encoding = (
             PositionalEncoding() if positional_encoding is None else positional_encoding
@@ -94,9 +94,8 @@ def bits_per_token(model: nn.Module, tokens: Tensor, last: int | None = None) ->
         How many tokens at the end of each row count.
     """
     losses = _losses(model, tokens)  # (B, T)
-    last = losses.shape[1] if last is None else last
-    if not 1 <= last <= losses.shape[1]:
-        raise ValueError(f"last={last} must be from 1 to {losses.shape[1]}")
+    most = losses.shape[1]
+    (last,) = check_whole(1, most, last=most if last is None else last)
     return losses[:, -last:].mean().item() / math.log(2)
 
 

@@ -1,21 +1,10 @@
-"""Embeddings: how they are learned, compared, searched and stored.
+"""Embeddings: vectors of words and texts, how they are learned and compared.
 
 Chapter  chapters/components/embeddings.ipynb
 Tests    tests/components/embeddings
 """
 
-from genai_lib.components.embeddings.building import build_graph
-from genai_lib.components.embeddings.graph import (
-    Cost,
-    Graph,
-    Walk,
-    recall_curve,
-    search_graph,
-    search_layer,
-)
-from genai_lib.components.embeddings.index import VectorIndex
-from genai_lib.components.embeddings.quantization import ProductQuantizer
-from genai_lib.components.embeddings.search import (
+from genai_lib.components.embeddings.comparing import (
     cosine_distance,
     euclidean_distance,
     exact_search,
@@ -41,15 +30,9 @@ from genai_lib.components.embeddings.words import (
 )
 
 __all__ = [
-    "Cost",
-    "Graph",
-    "ProductQuantizer",
     "SkipGram",
     "TextEncoder",
-    "VectorIndex",
     "Vocabulary",
-    "Walk",
-    "build_graph",
     "cosine_distance",
     "count_pairs",
     "euclidean_distance",
@@ -62,9 +45,6 @@ __all__ = [
     "pmi",
     "ppmi_vectors",
     "recall",
-    "recall_curve",
-    "search_graph",
-    "search_layer",
     "skip_gram_pairs",
     "split_words",
     "unit_length",

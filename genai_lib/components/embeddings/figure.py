@@ -10,9 +10,8 @@ on vectors that `genai_lib.components.embeddings.stored` made.
 import json
 from pathlib import Path
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREY, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
 DATA = json.loads((Path(__file__).with_name("stored") / "figures.json").read_text())
 WORDS, VECTORS = DATA["map"]["words"], DATA["map"]["vectors"]

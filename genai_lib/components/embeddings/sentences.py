@@ -1,4 +1,4 @@
-"""Sentences as vectors: pull what belongs together close, push the rest away.
+"""Sentences as vectors, and the losses by which they are learned.
 
 Chapter  chapters/components/embeddings.ipynb
 Tests    tests/components/embeddings
@@ -19,13 +19,20 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import as_real, check_above_zero, check_positive, describe
-from genai_lib.components.embeddings.search import check_vectors, unit_length
+from genai_lib.checks import (
+    as_real,
+    check_above_zero,
+    check_each,
+    check_finite,
+    check_positive,
+    describe,
+)
+from genai_lib.components.embeddings.comparing import check_vectors, unit_length
 from genai_lib.components.softmax import log_softmax
 
 
 class TextEncoder(nn.Module):
-    """Add up the vectors of a text's words.
+    """An encoder of texts: the sum of the vectors of their words.
 
     The direction of the sum says what the text is about. A word whose vector is short
     counts little, so the weight of each word is learned as well.
@@ -55,7 +62,9 @@ class TextEncoder(nn.Module):
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor:
-    """Find each partner among all: -log e^{s_ii/τ} / Σ_j e^{s_ij/τ} [1, eq. 4].
+    """Return the loss of finding each partner in a batch, known as InfoNCE [1, eq. 4].
+
+    For row i it is -log e^{s_ii/τ} / Σ_j e^{s_ij/τ}.
 
     Parameters
     ----------
@@ -91,7 +100,7 @@ def matryoshka_loss(
     widths: Sequence[int],
     weights: Sequence[float] | None = None,
 ) -> Tensor:
-    """Add up the loss of every prefix, Σ_m c_m L(z_1:m) [2, eq. 1].
+    """Return the weighted sum of the losses of prefixes, Σ_m c_m L(z_1:m) [2, eq. 1].
 
     Parameters
     ----------
@@ -108,12 +117,14 @@ def matryoshka_loss(
     -------
     scalar Tensor
     """
-    weights = [1.0] * len(widths) if weights is None else weights
     width = min((v.shape[-1] for v in vectors), default=0)
-    if not widths or any(not 1 <= m <= width for m in widths):
-        raise ValueError(f"widths={list(widths)} must be from 1 to d={width}")
+    widths = check_each(check_positive, widths=widths)
+    if not widths or max(widths) > width:
+        raise ValueError(f"{widths=} must be from 1 to d={width}")
+    weights = [1.0] * len(widths) if weights is None else weights
+    weights = check_each(check_finite, weights=weights)
     if len(weights) != len(widths):
-        raise ValueError(f"weights={list(weights)} must be as many as {list(widths)}")
+        raise ValueError(f"{weights=} must be as many as {widths}")
     parts = [
         weight * loss(*(v[..., :m] for v in vectors))
         for m, weight in zip(widths, weights, strict=True)

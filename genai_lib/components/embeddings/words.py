@@ -28,14 +28,23 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
-from genai_lib.checks import check_floating, check_positive, describe
+from genai_lib.checks import (
+    as_whole,
+    check_above_zero,
+    check_finite,
+    check_floating,
+    check_positive,
+    check_tokens,
+    describe,
+    is_whole_dtype,
+)
 
 SMALL = 200  # words up to which the full decomposition is as fast
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 
 def split_words(text: str) -> list[str]:
-    """Split a text into words: letters in lower case, all else parts them.
+    """Split a text into words: runs of letters, in lower case.
 
     >>> split_words("The 2 K-means' centres don't move.")
     ['the', 'k', 'means', 'centres', "don't", 'move']
@@ -60,6 +69,9 @@ class Vocabulary:
     @classmethod
     def from_texts(cls, texts: Iterable[str], at_least: int = 1) -> "Vocabulary":
         """Collect the words that occur `at_least` times; ties in alphabetical order."""
+        check_positive(at_least=at_least)
+        if isinstance(texts, str):
+            raise ValueError(f"texts={texts[:20]!r} is one text; a list is needed")
         counts = Counter(word for text in texts for word in split_words(text))
         kept = [(-n, word) for word, n in counts.items() if n >= at_least]
         if not kept:
@@ -97,8 +109,9 @@ def skip_gram_pairs(texts: Sequence[Tensor], window: int) -> tuple[Tensor, Tenso
     >>> sorted(zip(words.tolist(), contexts.tolist()))
     [(7, 8), (8, 7), (8, 9), (9, 8)]
     """
-    if window < 1:
-        raise ValueError(f"window={window} must be at least 1")
+    check_positive(window=window)
+    for text in texts:
+        check_ids("texts", text)
     left, right = [torch.empty(0, dtype=torch.long)], [torch.empty(0, dtype=torch.long)]
     for text in texts:
         for step in range(1, min(window, len(text) - 1) + 1):
@@ -108,15 +121,27 @@ def skip_gram_pairs(texts: Sequence[Tensor], window: int) -> tuple[Tensor, Tenso
     return torch.cat([earlier, later]), torch.cat([later, earlier])
 
 
+def check_ids(name: str, ids: object) -> None:
+    """Raise ValueError unless `ids` is a tensor of integers in one dimension."""
+    whole = isinstance(ids, Tensor) and is_whole_dtype(ids.dtype)
+    if not whole or ids.ndim != 1:
+        raise ValueError(f"{name}={describe(ids)} must be integers in one dimension")
+
+
 def count_pairs(words: Tensor, contexts: Tensor, vocab_size: int) -> Tensor:
     """Count how often each word stands beside each other: (V, V), float64."""
-    if words.shape != contexts.shape or words.ndim != 1:
+    check_positive(vocab_size=vocab_size)
+    check_ids("words", words)
+    check_ids("contexts", contexts)
+    if len(words) != len(contexts):
         raise ValueError(
             f"words={describe(words)}, contexts={describe(contexts)}: both (pairs,)"
         )
     if len(words) and max(words.max(), contexts.max()) >= vocab_size:
         largest = int(max(words.max(), contexts.max()))
         raise ValueError(f"vocab_size={vocab_size} has no row for the id {largest}")
+    words = check_tokens("words", words, vocab_size)
+    contexts = check_tokens("contexts", contexts, vocab_size)
     flat = torch.bincount(words * vocab_size + contexts, minlength=vocab_size**2)
     return flat.view(vocab_size, vocab_size).double()
 
@@ -139,8 +164,11 @@ def pmi(counts: Tensor) -> Tensor:
             [0., 2.]])
     """
     check_floating("counts", counts)
-    if counts.ndim != 2 or (counts < 0).any() or not counts.sum() > 0:
-        raise ValueError(f"counts={describe(counts)} must be (V, V), not negative")
+    square = counts.ndim == 2 and counts.shape[0] == counts.shape[1]
+    if not square or (counts < 0).any() or not 0 < counts.sum() < torch.inf:
+        raise ValueError(
+            f"counts={describe(counts)} must be (V, V), finite, not negative, not all 0"
+        )
     rows, columns = counts.sum(1, keepdim=True), counts.sum(0, keepdim=True)
     expected = rows * columns / counts.sum()
     return torch.where(counts > 0, counts / expected, 0.0).log()
@@ -154,8 +182,11 @@ def ppmi_vectors(counts: Tensor, width: int, shift: float = 0.0) -> Tensor:
     Tensor of shape (V, d)
         U √S of the singular value decomposition U S Vᵀ, largest values first.
     """
-    if not 1 <= width <= len(counts):
-        raise ValueError(f"width={width} must be from 1 to V={len(counts)}")
+    check_finite(shift=shift)
+    check_floating("counts", counts)
+    if as_whole(width) is None or not 1 <= width <= len(counts):
+        raise ValueError(f"width={width!r} must be from 1 to V={len(counts)}")
+    width = as_whole(width)
     positive = (pmi(counts) - shift).clamp(min=0).double().numpy()
     if len(positive) <= SMALL or 2 * width > len(positive):
         left, sizes, _ = np.linalg.svd(positive)
@@ -169,19 +200,37 @@ def ppmi_vectors(counts: Tensor, width: int, shift: float = 0.0) -> Tensor:
 
 
 def noise_distribution(counts: Tensor, power: float = 0.75) -> Tensor:
-    """Draw noise words with probabilities ∝ count^power; [1, §2.2] chose 3/4."""
-    weights = torch.as_tensor(counts, dtype=torch.double) ** power
+    """Return the probability of each noise word, ∝ count^power; [1, §2.2] chose 3/4.
+
+    A word that never occurs has the probability 0.
+    """
+    check_finite(power=power)
+    counts = _as_counts(counts)
+    weights = torch.where(counts > 0, counts**power, 0.0)
     return weights / weights.sum()
 
 
 def keep_probability(counts: Tensor, threshold: float) -> Tensor:
-    """Keep a word of frequency f with probability √(t/f), at most 1 [1, eq. 5]."""
-    counts = torch.as_tensor(counts, dtype=torch.double)
+    """Return the probability of keeping each word, √(t/f), at most 1 [1, eq. 5].
+
+    f is the frequency of the word among all words and t the `threshold`.
+    """
+    check_above_zero(threshold=threshold)
+    counts = _as_counts(counts)
     return (threshold * counts.sum() / counts).sqrt().clamp(max=1)
 
 
+def _as_counts(counts: Tensor | Sequence[int]) -> Tensor:
+    found = torch.as_tensor(counts, dtype=torch.double)
+    if found.ndim != 1 or (found < 0).any() or not 0 < found.sum() < torch.inf:
+        raise ValueError(
+            f"counts={describe(counts)} must be (V,), finite, not negative, not all 0"
+        )
+    return found
+
+
 class SkipGram(nn.Module):
-    """Two tables of vectors, one for a word and one for a word beside it [1].
+    """Two tables of vectors, one for words and one for the words beside them [1].
 
     Parameters
     ----------
@@ -200,7 +249,13 @@ class SkipGram(nn.Module):
         nn.init.zeros_(self.contexts.weight)
 
     def forward(self, words: Tensor, contexts: Tensor) -> Tensor:
-        """Score pairs: v_w · v'_c for words (B,) and contexts (B, n) gives (B, n)."""
+        """Return the logit v_w · v'_c of each pair, (B, n).
+
+        Parameters
+        ----------
+        words : int64 Tensor of shape (B,)
+        contexts : int64 Tensor of shape (B, n)
+        """
         vectors = self.words(words)  # (B, d)
         others = self.contexts(contexts)  # (B, n, d)
         return (others @ vectors[..., None]).squeeze(-1)  # (B, n)
@@ -209,7 +264,9 @@ class SkipGram(nn.Module):
 def negative_sampling_loss(
     model: SkipGram, words: Tensor, contexts: Tensor, noise: Tensor
 ) -> Tensor:
-    """Tell neighbours from noise, -log σ(v'_c·v_w) - Σ_k log σ(-v'_k·v_w) [1, eq. 4].
+    """Return the loss of telling neighbours from noise words [1, eq. 4].
+
+    For each pair it is -log σ(v'_c·v_w) - Σ_k log σ(-v'_k·v_w).
 
     Parameters
     ----------
@@ -222,12 +279,15 @@ def negative_sampling_loss(
     scalar Tensor
         The mean over the batch.
     """
-    if noise.ndim != 2 or len(noise) != len(words) or words.shape != contexts.shape:
+    check_ids("words", words)
+    check_ids("contexts", contexts)
+    whole = isinstance(noise, Tensor) and is_whole_dtype(noise.dtype)
+    if not whole or noise.ndim != 2 or not len(noise) == len(words) == len(contexts):
         raise ValueError(
             f"noise={describe(noise)} must be (B, k) for {len(words)} words and "
             f"{len(contexts)} contexts"
         )
-    scores = model(words, torch.cat([contexts[:, None], noise], dim=1))  # (B, 1 + k)
-    signs = torch.ones_like(scores)
+    logits = model(words, torch.cat([contexts[:, None], noise], dim=1))  # (B, 1 + k)
+    signs = torch.ones_like(logits)
     signs[:, 1:] = -1
-    return -nn.functional.logsigmoid(signs * scores).sum(dim=1).mean()
+    return -nn.functional.logsigmoid(signs * logits).sum(dim=1).mean()

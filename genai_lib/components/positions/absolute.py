@@ -42,7 +42,7 @@ def sinusoidal(length: int, width: int, base: float = 10000.0) -> Tensor:
     tensor([[0.0000, 1.0000],
             [0.8415, 0.5403]])
     """
-    check_positive(length=length)
+    (length,) = check_positive(length=length)
     # Angles are large numbers: single precision would lose the digits that matter.
     return waves(torch.arange(length), exact_frequencies(width, base)).float()
 

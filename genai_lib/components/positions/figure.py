@@ -10,9 +10,8 @@ what `alibi_bias` multiplies a weight by; and the frequencies of each repair.
 
 import math
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, VERMILION, described
 
 POSITIONS = 24
 FARTHEST = 256

@@ -10,9 +10,8 @@ chapter: heads of width 16, trained on texts of length 64.
 
 import math
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREY, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
 PAIRS, BASE, LENGTH = 8, 10000, 64
 HEIGHT = 260

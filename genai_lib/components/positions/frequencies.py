@@ -10,7 +10,7 @@ References
 import torch
 from torch import Tensor
 
-from genai_lib.checks import as_real, as_whole, check_above_zero, check_positive
+from genai_lib.checks import check_above_zero, check_positive
 from genai_lib.components.attention import PositionalEncoding
 
 
@@ -29,13 +29,12 @@ def rotary_frequencies(width: int, base: float = 10000.0) -> Tensor:
 
 def exact_frequencies(width: int, base: float = 10000.0) -> Tensor:
     """List the ω_i of `rotary_frequencies` in double precision."""
-    check_positive(width=width)
+    (width,) = check_positive(width=width)
     if width % 2:
         raise ValueError(f"width={width} must be even: entries turn in pairs")
-    check_above_zero(base=base)
-    width = as_whole(width)
+    (base,) = check_above_zero(base=base)
     exponents = torch.arange(0, width, 2, dtype=torch.double) / width
-    return as_real(base) ** -exponents
+    return base**-exponents
 
 
 class FrequencyScheme(PositionalEncoding):

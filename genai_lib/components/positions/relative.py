@@ -17,7 +17,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import (
+    check_flags,
+    check_positive,
+    check_whole,
+    describe,
+    is_whole_dtype,
+)
 from genai_lib.components.attention import PositionalEncoding
 
 
@@ -49,7 +55,7 @@ def t5_bucket(
     >>> t5_bucket(torch.tensor([-16, -1, 0, 1, 128])).tolist()
     [10, 1, 0, 17, 31]
     """
-    _check_buckets(offset, bidirectional, buckets, max_distance)
+    buckets, max_distance = _check_buckets(offset, bidirectional, buckets, max_distance)
     if bidirectional:
         buckets //= 2
         start = (offset > 0).long() * buckets
@@ -64,19 +70,21 @@ def t5_bucket(
     return start + torch.where(distance < exact, distance, far)
 
 
-def _check_buckets(offset, bidirectional, buckets, max_distance) -> None:
-    if not isinstance(offset, Tensor) or offset.is_floating_point():
+def _check_buckets(offset, bidirectional, buckets, max_distance) -> tuple[int, int]:
+    """Return the number of buckets and the largest distance."""
+    if not isinstance(offset, Tensor) or not is_whole_dtype(offset.dtype):
         raise ValueError(f"offset={describe(offset)} must hold whole numbers")
-    check_positive(buckets=buckets, max_distance=max_distance)
+    check_flags(bidirectional=bidirectional)
+    (max_distance,) = check_positive(max_distance=max_distance)
     least = 4 if bidirectional else 2
-    if buckets < least:
-        raise ValueError(f"buckets={buckets} must be at least {least}")
+    (buckets,) = check_whole(least, None, buckets=buckets)
     exact = buckets // least
     if max_distance <= exact:
         raise ValueError(
             f"max_distance={max_distance} must be above {exact}, below which every "
             "distance has its own bucket"
         )
+    return buckets, max_distance
 
 
 class BucketPositions(PositionalEncoding):
@@ -101,9 +109,9 @@ class BucketPositions(PositionalEncoding):
         super().__init__()
         check_positive(heads=heads)
         self.settings = (bidirectional, buckets, max_distance)
+        t5_bucket(torch.zeros(1, dtype=torch.long), *self.settings)  # complains
         self.table = nn.Embedding(buckets, heads)
         nn.init.zeros_(self.table.weight)
-        t5_bucket(torch.zeros(1, dtype=torch.long), *self.settings)
 
     def bias(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         """Look up the bias (heads, Q, K) for positions (Q,) and (K,)."""
@@ -124,7 +132,7 @@ def alibi_slopes(heads: int) -> Tensor:
     >>> alibi_slopes(6).tolist()
     [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]
     """
-    check_positive(heads=heads)
+    (heads,) = check_positive(heads=heads)
     power = 2 ** math.floor(math.log2(heads))
     slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
     slopes += [2 ** (-4 * (i + 1) / power) for i in range(0, 2 * (heads - power), 2)]
@@ -140,7 +148,7 @@ def alibi_bias(heads: int, length: int) -> Tensor:
     -------
     Tensor of shape (heads, length, length)
     """
-    check_positive(length=length)
+    (length,) = check_positive(length=length)
     positions = torch.arange(length)
     return AlibiPositions(heads).bias(positions, positions)
 

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import (
-    as_real,
     check_above_zero,
     check_finite,
     check_floating,
     check_positive,
+    check_real,
+    check_whole,
     describe,
 )
 from genai_lib.components.positions.frequencies import (
@@ -94,15 +95,15 @@ class RotaryPositions(FrequencyScheme):
         frequencies: Tensor | None = None,
         sharpness: float = 1.0,
     ) -> None:
-        super().__init__(head_width, base)
+        super().__init__(*check_positive(head_width=head_width), base)
         own = self.frequencies
         frequencies = own if frequencies is None else frequencies
-        if frequencies.shape != own.shape:
+        if not isinstance(frequencies, Tensor) or frequencies.shape != own.shape:
             raise ValueError(
                 f"frequencies={describe(frequencies)} must have shape {(len(own),)}"
             )
         self.frequencies = frequencies
-        self.sharpness = sharpness
+        (self.sharpness,) = check_above_zero(sharpness=sharpness)
 
     def rotate(
         self, query: Tensor, key: Tensor, positions: Tensor
@@ -119,8 +120,7 @@ def interpolated_frequencies(
     width: int, factor: float, base: float = 10000.0
 ) -> Tensor:
     """Turn `factor` times slower, so that longer texts reach no new angle [2]."""
-    _check_factor(factor)
-    return rotary_frequencies(width, base) / as_real(factor)
+    return rotary_frequencies(width, base) / _check_factor(factor)
 
 
 def ntk_frequencies(width: int, factor: float, base: float = 10000.0) -> Tensor:
@@ -128,13 +128,9 @@ def ntk_frequencies(width: int, factor: float, base: float = 10000.0) -> Tensor:
 
     The width is at least 4.
     """
-    check_above_zero(base=base)
-    check_positive(width=width)
-    _check_factor(factor)
-    if width < 4:
-        raise ValueError(f"width={width} must be at least 4")
-    slower = as_real(factor) ** (width / (width - 2))
-    return rotary_frequencies(width, as_real(base) * slower)
+    (base,), (width,) = check_above_zero(base=base), check_whole(4, None, width=width)
+    slower = _check_factor(factor) ** (width / (width - 2))
+    return rotary_frequencies(width, base * slower)
 
 
 def yarn_frequencies(
@@ -185,8 +181,8 @@ def yarn_frequencies_by_pair(
     `yarn_frequencies`; the base is above 1 and `slow` above 0.
     """
     factor, length, slow, fast = _read_yarn(factor, length, slow, fast)
-    check_above_zero(base=base)
-    base = as_real(base)
+    frequencies = rotary_frequencies(width, base)
+    (width,), (base,) = check_positive(width=width), check_above_zero(base=base)
     if not (base > 1 and slow > 0):
         raise ValueError(f"base={base} must be above 1 and slow={slow:g} above 0")
 
@@ -199,26 +195,23 @@ def yarn_frequencies_by_pair(
     # Where the two meet, the code makes a step of the ramp.
     steps = last - first or 0.001
     kept = 1 - ((torch.arange(width // 2) - first) / steps).clamp(0, 1)
-    return rotary_frequencies(width, base) * (kept + (1 - kept) / factor)
+    return frequencies * (kept + (1 - kept) / factor)
 
 
 def yarn_sharpness(factor: float) -> float:
     """Say by how much YaRN multiplies the scores: (0.1 ln factor + 1)² [3, §3.4]."""
-    _check_factor(factor)
-    return (0.1 * math.log(as_real(factor)) + 1) ** 2
+    return (0.1 * math.log(_check_factor(factor)) + 1) ** 2
 
 
 def _read_yarn(factor: float, length: int, slow: float, fast: float) -> list[float]:
     """Return the four numbers as floats."""
-    _check_factor(factor)
-    check_positive(length=length)
-    check_finite(slow=slow, fast=fast)
-    if not 0 <= as_real(slow) < as_real(fast):
-        raise ValueError(f"slow={slow} must be at least 0 and below fast={fast}")
-    return [as_real(number) for number in (factor, length, slow, fast)]
+    factor, (length,) = _check_factor(factor), check_positive(length=length)
+    slow, fast = check_finite(slow=slow, fast=fast)
+    if not 0 <= slow < fast:
+        raise ValueError(f"slow={slow:g} must be at least 0 and below fast={fast:g}")
+    return [factor, float(length), slow, fast]
 
 
-def _check_factor(factor: float) -> None:
-    real = as_real(factor)
-    if real is None or not 1 <= real < math.inf:
-        raise ValueError(f"factor={factor!r} must be at least 1, and finite")
+def _check_factor(factor: float) -> float:
+    wanted = "at least 1, and finite"
+    return check_real(wanted, lambda x: 1 <= x < math.inf, factor=factor)[0]

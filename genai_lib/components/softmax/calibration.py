@@ -15,7 +15,7 @@ import math
 
 from torch import Tensor
 
-from genai_lib.checks import check_labels
+from genai_lib.checks import check_labels, check_positive
 from genai_lib.components.softmax.normalizer import softmax
 
 
@@ -36,8 +36,7 @@ def expected_calibration_error(
     0.4
     """
     check_labels("probabilities", probabilities, labels)
-    if bins < 1:
-        raise ValueError(f"bins={bins} must be at least 1")
+    (bins,) = check_positive(bins=bins)
     if not probabilities.isfinite().all():
         raise ValueError("probabilities holds a value that is not finite")
     confidence, guess = probabilities.double().max(dim=-1)  # (N,), (N,)

@@ -28,7 +28,7 @@ def check_stable_softmax(function: Callable[[Sequence[float], float], list]):
         return f"at temperature 0, {problem}"
     if _differs(function, [2.0, 2.0, 1.0], 0.0):
         return "at temperature 0 tied logits must share the weight: [1/2, 1/2, 0]"
-    # Ever so small, and yet no tie in 32 bits either.
+    # A very small lead, but not a tie, even in 32 bits.
     if _differs(function, [1e-30, 0.0], 0.0):
         return "at temperature 0 even the smallest lead takes all: do not divide"
     return None
@@ -85,7 +85,7 @@ def _differs(function: Callable, logits: list[float], temperature: float) -> str
 
 
 def _fails(function: Callable, logits: list, temperature: float) -> bool:
-    """Tell whether it differs, where that may also be an error."""
+    """Tell whether the result differs; an error of the function counts as different."""
     try:
         return bool(_differs(function, logits, temperature))
     except ZeroDivisionError:

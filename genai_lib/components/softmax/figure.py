@@ -1,4 +1,4 @@
-"""The figure that moves of the chapter on softmax: five logits and their temperature.
+"""The live figure of the chapter on softmax: five logits and their temperature.
 
 Chapter  chapters/components/softmax.ipynb
 Tests    tests/components/softmax
@@ -9,12 +9,7 @@ the weight among the largest logits, infinity gives equal weights.
 
 import math
 
-from genai_lib.components.softmax.figure_simplex import (
-    at_corners,
-    corner_scales,
-    triangle,
-)
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, GREY, VERMILION, alt, described
 from genai_lib.live.distribution import (
     LAST_STEP,
     MIDDLE_STEP,
@@ -29,16 +24,17 @@ from genai_lib.live.distribution import (
     weights_of,
 )
 from genai_lib.live.figure import LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 
 START_LOGITS = (2.0, 1.0, 0.5, 0.0, -1.0)
 CLASSES = len(START_LOGITS)
 NAMES = "ABCDE"
 HEIGHT = 200
+# The corners of the triangle of all distributions over three classes.
+CORNERS = ((0.0, 0.0), (1.0, 0.0), (0.5, math.sqrt(3) / 2))
 
 
 def temperature_rows(logits: str, classes: int) -> alt.Chart:
-    """Sweep the temperature: one row for each step of the slider."""
+    """Compute a sweep of the temperature: one row for each step of the slider."""
     data = alt.sequence(0, LAST_STEP + 1, 1, as_="step")
     return (
         alt.Chart(data)
@@ -86,6 +82,57 @@ def entropy_panel() -> alt.LayerChart:
     return alt.layer(
         most, curve, described(dot, "'entropy: ' + datum.entropy")
     ).properties(title="Entropy", height=HEIGHT)
+
+
+def corner_scales() -> dict[str, alt.X | alt.Y]:
+    """Return axes that keep the triangle's sides equal at any width of the panel."""
+    low, high = -0.16, 1.0
+    half = f"{(high - low) / 2} * width / height"
+    x = alt.Scale(
+        domainMin=alt.ExprRef(f"0.5 - {half}"), domainMax=alt.ExprRef(f"0.5 + {half}")
+    )
+    x.nice = x.zero = False
+    y = alt.Scale(domain=[low, high], nice=False)
+    return {
+        "x": alt.X("x:Q", scale=x, axis=None),
+        "y": alt.Y("y:Q", scale=y, axis=None),
+    }
+
+
+def at_corners(chart: alt.Chart) -> alt.Chart:
+    """Place three weights as a point between the corners of a triangle."""
+    weights = [f"datum.weights[{index}] / datum.total" for index in range(3)]
+    coordinates = [
+        " + ".join(
+            f"{weight} * {corner[axis]!r}"
+            for weight, corner in zip(weights, CORNERS, strict=True)
+        )
+        for axis in range(2)
+    ]
+    return chart.transform_calculate(x=coordinates[0], y=coordinates[1])
+
+
+def triangle(names: str) -> list[alt.Chart]:
+    """Draw the triangle of all distributions over three classes, with named corners."""
+    outline = [
+        {"order": order, "x": x, "y": y}
+        for order, (x, y) in enumerate((*CORNERS, CORNERS[0]))
+    ]
+    corners = [
+        {"x": x, "y": y, "name": f"only {name}"}
+        for name, (x, y) in zip(names, CORNERS, strict=True)
+    ]
+    scales = corner_scales()
+    side = alt.Chart(alt.Data(values=outline)).mark_line(
+        color=GREY, strokeWidth=1, aria=False
+    )
+    below = alt.Chart(alt.Data(values=corners[:2])).mark_text(dy=14, aria=False)
+    above = alt.Chart(alt.Data(values=corners[2:])).mark_text(dy=-10, aria=False)
+    return [
+        side.encode(**scales, order="order:O"),
+        below.encode(**scales, text="name:N"),
+        above.encode(**scales, text="name:N"),
+    ]
 
 
 def simplex_panel() -> alt.LayerChart:

@@ -1,4 +1,4 @@
-"""How probable are the tokens that came? One function for every language model.
+"""Log-probabilities of observed tokens: one function for every language model.
 
 Chapter  chapters/components/softmax.ipynb
 Tests    tests/components/softmax
@@ -14,7 +14,7 @@ from genai_lib.checks import check_floating, check_tokens, describe, is_whole_dt
 
 
 def token_log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return ln p of each token that came, from logits that were given before.
+    """Return ln p of each observed token, from the logits that predicted it.
 
     Its mean with the sign changed is the cross-entropy in nats; its sum over a text
     is ln p of the text.
@@ -31,8 +31,8 @@ def token_log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If the shapes do not fit, or a token is not from 0 to V - 1. There is no token
-        that stands for "do not count": leave such places out.
+        If the shapes do not fit, or a token is not from 0 to V - 1. No id stands for
+        "ignore this position": leave such positions out.
 
     >>> import torch
     >>> token_log_probabilities(torch.zeros(2, 8), torch.tensor([3, 5])).exp()

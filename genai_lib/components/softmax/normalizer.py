@@ -1,4 +1,4 @@
-"""Softmax with a temperature: from scores to probabilities, and how sharp they are.
+"""Softmax with a temperature: probabilities from logits, their entropy, and samples.
 
 Chapter  chapters/components/softmax.ipynb
 Tests    tests/components/softmax
@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import (
-    as_real,
     check_above_zero,
     check_dim,
     check_floating,
     check_one_per_row,
+    check_real,
 )
 
 NOTHING_TO_DRAW = "logits has a row with nothing to draw: empty, all -inf, NaN"
@@ -40,6 +40,7 @@ def softmax_loop(logits: Sequence[float], temperature: float = 1.0) -> list[floa
     >>> softmax_loop([0.0, math.log(3.0)])
     [0.25, 0.75]
     """
+    check_above_zero(temperature=temperature)
     largest = max(logits)
     powers = []
     for z in logits:
@@ -71,7 +72,7 @@ def softmax(logits: Tensor, temperature: float | Tensor = 1.0, dim: int = -1) ->
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor, `temperature` is negative, NaN or of
+        If `logits` is not a floating-point tensor, `temperature` is negative, NaN or of
         a shape that does not fit, or `dim` does not exist.
 
     Notes
@@ -83,7 +84,7 @@ def softmax(logits: Tensor, temperature: float | Tensor = 1.0, dim: int = -1) ->
     >>> softmax(torch.tensor([2.0, 1.0, 1.0]), temperature=0.0)
     tensor([1., 0., 0.])
     """
-    temperature = _check(logits, temperature, dim)
+    temperature, dim = _check(logits, temperature, dim)
     weights = torch.softmax(_divide(logits, temperature), dim)
     if not _has_broken_rows(weights, dim):
         return weights
@@ -101,7 +102,7 @@ def log_softmax(
     >>> log_softmax(torch.tensor([0.0, -200.0]))
     tensor([   0., -200.])
     """
-    temperature = _check(logits, temperature, dim)
+    temperature, dim = _check(logits, temperature, dim)
     log_weights = torch.log_softmax(_divide(logits, temperature), dim)
     if not _has_broken_rows(log_weights, dim):
         return log_weights
@@ -121,7 +122,7 @@ def entropy(probabilities: Tensor, dim: int = -1) -> Tensor:
     tensor(0.6931)
     """
     check_floating("probabilities", probabilities)
-    check_dim("probabilities", probabilities, dim)
+    dim = check_dim("probabilities", probabilities, dim)
     if (probabilities < 0).any():
         smallest = probabilities.min().item()
         raise ValueError(f"probabilities has a negative entry: {smallest}")
@@ -166,13 +167,13 @@ def gumbel_max(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Draw from the same law as `sample`, by arg max(z/θ + g) with Gumbel noise g [2].
+    """Draw as `sample` does, by arg max(z/θ + g) with Gumbel noise g [2].
 
     Shapes and errors are those of `sample`; `temperature` is a finite number above 0.
     """
-    check_above_zero(temperature=temperature)
+    (theta,) = check_above_zero(temperature=temperature)
     # log p differs from z/θ by one number for each row, and is never too large.
-    logits = log_softmax(logits, as_real(temperature), dim=-1)
+    logits = log_softmax(logits, theta, dim=-1)
     # A row whose largest logit is NaN or -∞ has nothing to draw, nor has an empty one.
     if logits.shape[-1] == 0 or not (logits.amax(dim=-1) > -math.inf).all():
         raise ValueError(NOTHING_TO_DRAW)
@@ -182,19 +183,21 @@ def gumbel_max(
     return (logits - noise.log().to(logits.device)).argmax(dim=-1)
 
 
-def _check(logits: Tensor, temperature: float | Tensor, dim: int) -> float | Tensor:
-    """Return the temperature, as a float unless it is a tensor."""
+def _check(
+    logits: Tensor, temperature: float | Tensor, dim: int
+) -> tuple[float | Tensor, int]:
+    """Return the temperature, as a float unless it is a tensor, and the dimension."""
     check_floating("logits", logits)
-    check_dim("logits", logits, dim)
+    dim = check_dim("logits", logits, dim)
     if isinstance(temperature, Tensor):
         check_one_per_row("temperature", temperature, logits, dim)
         if not (temperature.detach() >= 0).all():
             raise ValueError("temperature has an entry that is negative or NaN")
-        return temperature
-    theta = as_real(temperature)
-    if theta is None or not theta >= 0:
-        raise ValueError(f"temperature={temperature!r} must be a number, 0 or more")
-    return theta
+        return temperature, dim
+    (theta,) = check_real(
+        "a number, 0 or more", lambda x: x >= 0, temperature=temperature
+    )
+    return theta, dim
 
 
 def _divide(logits: Tensor, temperature: float | Tensor) -> Tensor:
@@ -219,20 +222,20 @@ def _repair(
     temperature: float | Tensor,
     dim: int,
 ) -> Tensor:
-    """Put the limit into rows that came out as NaN, and keep NaN out of gradients."""
+    """Replace rows of NaN by their limit, and keep NaN out of gradients."""
     broken = weights.detach().narrow(dim, 0, 1).isnan()
     theta = torch.as_tensor(temperature, dtype=weights.dtype, device=weights.device)
     limit = _limit(logits.detach(), theta, dim).to(weights.dtype)
     if normalize is torch.log_softmax:
         limit = limit.log()
-    # Harmless numbers take the place of broken rows, so that no NaN flows back.
+    # Broken rows are computed with harmless numbers, or NaN would flow back.
     safe_theta = theta.where(~broken, torch.ones_like(theta))
     scaled = _divide(logits.masked_fill(broken, 0.0), safe_theta)
     return torch.where(broken, limit, normalize(scaled, dim))
 
 
 def _limit(logits: Tensor, temperature: Tensor, dim: int) -> Tensor:
-    """Share the weight equally: at θ = ∞ among all that is left, else at the top."""
+    """Share the weight: at θ = ∞ among all unmasked logits, else among the largest."""
     largest = logits.amax(dim, keepdim=True)
     everywhere = (temperature == math.inf) & (largest < math.inf)
     sharing = torch.where(everywhere, logits > -math.inf, logits == largest)

@@ -4,21 +4,14 @@ Chapter  chapters/components/softmax_one.ipynb
 Tests    tests/components/softmax_one
 """
 
-from genai_lib.components.softmax_one.few_bits import (
-    QuantizedLinear,
-    SmoothedLinear,
-    plant_outliers,
-    quantize_linears,
-    smooth_linears,
-)
 from genai_lib.components.softmax_one.gating import GatedAttention, gate
 from genai_lib.components.softmax_one.no_op import (
     NoOpHead,
     Sequences,
     answer_loss,
     draw_sequences,
-    learn_to_do_nothing,
-    range_to_do_nothing,
+    learn_no_op,
+    no_op_logit_range,
 )
 from genai_lib.components.softmax_one.normalizers import (
     LearnedSink,
@@ -34,6 +27,13 @@ from genai_lib.components.softmax_one.outliers import (
     smooth_quantize,
     smoothing_scales,
 )
+from genai_lib.components.softmax_one.quantization import (
+    QuantizedLinear,
+    SmoothedLinear,
+    plant_outliers,
+    quantize_linears,
+    smooth_linears,
+)
 
 __all__ = [
     "GatedAttention",
@@ -48,11 +48,11 @@ __all__ = [
     "fake_quantize",
     "gate",
     "kurtosis",
-    "learn_to_do_nothing",
+    "learn_no_op",
     "max_infinity_norm",
     "plant_outliers",
     "quantize_linears",
-    "range_to_do_nothing",
+    "no_op_logit_range",
     "smooth_linears",
     "smooth_quantize",
     "smoothing_scales",

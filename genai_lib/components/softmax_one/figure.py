@@ -8,10 +8,9 @@ Letters used in this file
     m  the largest logit
 """
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, GREY, VERMILION, alt, described
 from genai_lib.live.distribution import peak_of, sum_of
 from genai_lib.live.figure import LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 
 KEYS = "ABCD"
 START_LOGITS = (1.0, 0.0, -0.5, -1.0)

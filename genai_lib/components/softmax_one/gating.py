@@ -1,4 +1,4 @@
-"""A gate on what attention found: one more way to do nothing.
+"""Gated attention: a sigmoid gate on the output of each head.
 
 Chapter  chapters/components/softmax_one.ipynb
 Tests    tests/components/softmax_one
@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import as_real, check_floating, describe
+from genai_lib.checks import check_floating, check_real, describe
 from genai_lib.components.attention import (
     KeyValueCache,
     KeyValues,
@@ -31,7 +31,7 @@ from genai_lib.components.softmax import softmax
 
 
 def gate(output: Tensor, logits: Tensor) -> Tensor:
-    """Let a share of an output pass: σ(logits) · output [1, eq. 5].
+    """Multiply an output by a sigmoid gate: σ(logits) · output [1, eq. 5].
 
     Parameters
     ----------
@@ -66,15 +66,15 @@ class GatedAttention(MultiHeadAttention):
 
     Parameters
     ----------
-    width, heads, normalize, scheme, bias
+    width, heads, normalize, positional_encoding, bias
         As in `MultiHeadAttention`.
-    opening : float, default=0.5
-        How far the gates are open at the start, on average; above 0 and below 1.
+    initial_gate : float, default=0.5
+        The value of the gates before training, on average; above 0 and below 1.
 
     Raises
     ------
     ValueError
-        As `MultiHeadAttention`, and if `opening` is out of its range.
+        As `MultiHeadAttention`, and if `initial_gate` is out of its range.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class GatedAttention(MultiHeadAttention):
         normalize: Normalizer = softmax,
         positional_encoding: PositionalEncoding | None = None,
         bias: bool = True,
-        opening: float = 0.5,
+        initial_gate: float = 0.5,
     ) -> None:
         super().__init__(
             width,
@@ -94,11 +94,10 @@ class GatedAttention(MultiHeadAttention):
             positional_encoding=positional_encoding,
             bias=bias,
         )
-        share = as_real(opening)
-        if share is None or not 0 < share < 1:
-            raise ValueError(f"opening={opening!r} must be above 0 and below 1")
+        wanted = "above 0 and below 1"
+        (start,) = check_real(wanted, lambda x: 0 < x < 1, initial_gate=initial_gate)
         self.to_gate = nn.Linear(width, heads)
-        nn.init.constant_(self.to_gate.bias, math.log(share / (1 - share)))
+        nn.init.constant_(self.to_gate.bias, math.log(start / (1 - start)))
 
     def forward(
         self,
@@ -111,6 +110,6 @@ class GatedAttention(MultiHeadAttention):
     ) -> Tensor:
         """Map (B, Q, D) to (B, Q, D); the arguments are those of the base class."""
         found = self.mix(x, memory, mask=mask, positions=positions, cache=cache)
-        opened = self.to_gate(x).mT.unsqueeze(-1)  # (B, heads, Q, 1)
-        passed = gate(found, opened).transpose(-3, -2)  # (B, Q, heads, d)
+        logits = self.to_gate(x).mT.unsqueeze(-1)  # (B, heads, Q, 1)
+        passed = gate(found, logits).transpose(-3, -2)  # (B, Q, heads, d)
         return self.to_output(passed.flatten(-2))  # (B, Q, D)

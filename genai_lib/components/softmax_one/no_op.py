@@ -1,4 +1,4 @@
-"""The no-op task: a head that must answer at times, and be silent otherwise.
+"""The no-op task: a head must answer where a flag asks, and give zeros elsewhere.
 
 Chapter  chapters/components/softmax_one.ipynb
 Tests    tests/components/softmax_one
@@ -19,11 +19,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import (
+    as_real,
+    as_whole,
+    check_above_zero,
+    check_positive,
+    check_share,
+)
 from genai_lib.components.attention import MultiHeadAttention, causal_mask
 
-Leak = Callable[[Tensor], Tensor]
-"""Maps logits (n,) to the attention mass, a scalar, that should be nought."""
+AttentionMass = Callable[[Tensor], Tensor]
+"""Maps logits (n,) to the attention, a scalar, that a silent head gives away."""
 
 
 class Sequences(NamedTuple):
@@ -66,8 +72,7 @@ def draw_sequences(
     generator : torch.Generator, default=None
     """
     check_positive(sequences=sequences, length=length, vocabulary=vocabulary)
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate={rate} must be from 0 to 1")
+    (rate,) = check_share(rate=rate)
     shape = (sequences, length)
     device = None if generator is None else generator.device
     tokens = torch.randint(vocabulary, shape, generator=generator, device=device)
@@ -82,7 +87,7 @@ def draw_sequences(
 class NoOpHead(nn.Module):
     """One attention head and nothing around it: no residual stream, no other layer.
 
-    What the head finds is the output, so that silence must come from the head itself.
+    The output of the head is the answer, so only the head itself can make it zero.
 
     Parameters
     ----------
@@ -97,6 +102,7 @@ class NoOpHead(nn.Module):
         self, attention: MultiHeadAttention, length: int = 32, vocabulary: int = 16
     ) -> None:
         super().__init__()
+        check_positive(length=length, vocabulary=vocabulary)
         width = attention.width
         self.attention = attention
         self.embedding = nn.Embedding(vocabulary + 1, width)
@@ -105,7 +111,7 @@ class NoOpHead(nn.Module):
         self.to_answer = nn.Linear(width, vocabulary, bias=False)
 
     def embed(self, tokens: Tensor, flags: Tensor) -> Tensor:
-        """Map (B, T) and (B, T) to what the head looks at, (B, T, D)."""
+        """Map (B, T) and (B, T) to the inputs of the head, (B, T, D)."""
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         place = self.position_embedding(positions)  # (T, D)
         return self.embedding(tokens) + self.flag_embedding(flags) + place
@@ -122,39 +128,40 @@ def answer_loss(model: NoOpHead, batch: Sequences) -> Tensor:
     return functional.mse_loss(model(batch.tokens, batch.flags), batch.answers)
 
 
-def range_to_do_nothing(mass: float, items: int) -> float:
+def no_op_logit_range(mass: float, items: int) -> float:
     """Compute the smallest range of logits that leaves `mass` to one sink [1, §3].
 
     The sink lies ln((n - 1) m / (1 - m)) above n - 1 equal logits, for the mass m.
 
-    >>> round(range_to_do_nothing(0.999, 16), 2)
+    >>> round(no_op_logit_range(0.999, 16), 2)
     9.61
     """
-    check_positive(items=items)
-    if items < 2 or not 0 < mass < 1:
-        raise ValueError(f"items={items} and mass={mass}: at least 2, and 0 to 1")
-    return math.log((items - 1) * mass / (1 - mass))
+    count, share = as_whole(items), as_real(mass)
+    if None in (count, share) or count < 2 or not 0 < share < 1:
+        raise ValueError(f"{items=!r} and {mass=!r}: at least 2, and 0 to 1")
+    return math.log((count - 1) * share / (1 - share))
 
 
-def learn_to_do_nothing(
-    leak: Leak,
+def learn_no_op(
+    attention_mass: AttentionMass,
     items: int,
-    allowed: float,
+    tolerance: float,
     *,
     steps: int = 2000,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Train logits by gradient descent until they leak no more than is allowed.
+    """Train logits by gradient descent until the head gives away almost no attention.
 
     Parameters
     ----------
-    leak : function of logits
+    attention_mass : function of logits
+        Returns the attention that is given away.
     items : int
         n, how many logits there are; they start as small random numbers.
-    allowed : float
-        Above 0.
+    tolerance : float
+        The largest mass that counts as none; above 0.
     steps : int, default=2000
-        After how many the training is given up.
+        The largest number of steps.
     generator : torch.Generator, default=None
 
     Returns
@@ -164,17 +171,20 @@ def learn_to_do_nothing(
     Raises
     ------
     ValueError
-        If a size is not positive or the leak is still larger after all steps.
+        If a size is not positive or the mass is above `tolerance` after all steps.
     """
     check_positive(items=items, steps=steps)
+    (tolerance,) = check_above_zero(tolerance=tolerance)
     start = 0.1 * torch.randn(items, generator=generator, dtype=torch.double)
     logits = start.requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=0.02)
     for _ in range(steps):
-        lost = leak(logits)
-        if lost <= allowed:
+        mass = attention_mass(logits)
+        if mass <= tolerance:
             return logits.detach()
         optimizer.zero_grad()
-        lost.log().backward()
+        mass.log().backward()
         optimizer.step()
-    raise ValueError(f"allowed={allowed}: after steps={steps} {lost.item():.3g} leaks")
+    raise ValueError(
+        f"tolerance={tolerance}: after steps={steps} the mass is {mass.item():.3g}"
+    )

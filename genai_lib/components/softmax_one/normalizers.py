@@ -23,8 +23,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from genai_lib.checks import as_real, check_finite, check_one_per_row, check_positive
-from genai_lib.components.adaptive_temperature.rows import check_logits, widen
+from genai_lib.checks import (
+    as_real,
+    check_finite,
+    check_one_per_row,
+    check_positive,
+    check_real,
+)
+from genai_lib.components.adaptive_temperature.alternatives import check_logits, widen
 from genai_lib.components.softmax import softmax
 
 
@@ -46,10 +52,10 @@ def softmax_one_loop(logits: Sequence[float]) -> list[float]:
 
 
 def softmax_one(logits: Tensor, dim: int = -1) -> Tensor:
-    """Compute w_i = exp(z_i) / (1 + Σ_j exp(z_j)): softmax with room for nothing [1].
+    """Compute w_i = exp(z_i) / (1 + Σ_j exp(z_j)): softmax that can give nothing [1].
 
-    It is softmax with one more logit of 0, whose weight is thrown away; and it is
-    softmax times σ(ln Σ exp z).
+    It is softmax with one more logit of 0, whose weight is dropped; and it is softmax
+    times σ(ln Σ exp z).
 
     Parameters
     ----------
@@ -68,7 +74,7 @@ def softmax_one(logits: Tensor, dim: int = -1) -> Tensor:
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor or `dim` does not exist.
+        If `logits` is not a floating-point tensor or `dim` does not exist.
 
     >>> softmax_one(torch.tensor([0.0, math.log(2.0)]))
     tensor([0.2500, 0.5000])
@@ -77,7 +83,7 @@ def softmax_one(logits: Tensor, dim: int = -1) -> Tensor:
 
 
 def softmax_with_sink(logits: Tensor, sink: float | Tensor, dim: int = -1) -> Tensor:
-    """Let one more logit, the sink, take weight that goes nowhere [3].
+    """Compute softmax with one more logit, the sink, whose weight is dropped [3].
 
     w_i = exp(z_i) / (exp(s) + Σ_j exp(z_j)). With s = 0 it is `softmax_one`, with
     s = -∞ softmax.
@@ -102,7 +108,7 @@ def softmax_with_sink(logits: Tensor, sink: float | Tensor, dim: int = -1) -> Te
     >>> softmax_with_sink(torch.tensor([0.0, 0.0]), sink=math.log(2.0))
     tensor([0.2500, 0.2500])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     sink = _check_sink(sink, logits, dim)
     z = widen(logits)
     rows = z.narrow(dim, 0, min(1, z.shape[dim])).shape
@@ -111,10 +117,10 @@ def softmax_with_sink(logits: Tensor, sink: float | Tensor, dim: int = -1) -> Te
 
 
 class _SoftmaxWithSink(torch.autograd.Function):
-    """Keep the weights w and that of the sink, and go back by the rule of softmax.
+    """`softmax_with_sink` with a gradient written by hand: that of softmax.
 
-    dL/dz = w (g - Σ g w), as if the sink's weight met a gradient of 0; dL/ds is the
-    sink's own line of that rule.
+    The sink is one more logit whose weight has the gradient 0. So dL/dz = w (g - Σ g w)
+    and dL/ds = -w_s Σ g w, with w_s the weight of the sink.
     """
 
     @staticmethod
@@ -207,7 +213,7 @@ def clipped_softmax(
     >>> clipped_softmax(torch.tensor([0.0, 0.0, math.log(8.0)]), gamma=-0.25)
     tensor([0.0000, 0.0000, 0.7500])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     gamma, zeta = _check_stretch(gamma, zeta, logits, dim)
     p = softmax(widen(logits), dim=dim)
     return ((zeta - gamma) * p + gamma).clamp(0.0, 1.0).to(logits.dtype)
@@ -221,22 +227,18 @@ def _check_sink(sink: float | Tensor, logits: Tensor, dim: int) -> float | Tenso
         if not (sink.detach() < math.inf).all():
             raise ValueError("sink has an entry that is NaN or +∞")
         return sink
-    real = as_real(sink)
-    if real is None or not real < math.inf:
-        raise ValueError(f"sink={sink!r} must be a number below ∞")
-    return real
+    return check_real("a number below ∞", lambda x: x < math.inf, sink=sink)[0]
 
 
 def _check_stretch(gamma, zeta, logits, dim) -> tuple[float | Tensor, float]:
     """Return γ and ζ, as floats unless γ is a tensor."""
-    low, high = gamma, as_real(zeta)
     if isinstance(gamma, Tensor):
         if gamma.ndim:
             check_one_per_row("gamma", gamma, logits, dim)
         if not ((gamma <= 0) & (gamma > -math.inf)).all():
             raise ValueError("gamma has an entry that is not finite or above 0")
-    elif (low := as_real(gamma)) is None or not -math.inf < low <= 0:
-        raise ValueError(f"gamma={gamma!r} must be a finite number, at most 0")
-    if high is None or not 1 <= high < math.inf:
-        raise ValueError(f"zeta={zeta!r} must be a finite number, at least 1")
-    return low, high
+    else:
+        wanted = "a finite number, at most 0"
+        (gamma,) = check_real(wanted, lambda x: -math.inf < x <= 0, gamma=gamma)
+    wanted = "a finite number, at least 1"
+    return gamma, *check_real(wanted, lambda x: 1 <= x < math.inf, zeta=zeta)

@@ -1,4 +1,4 @@
-"""Outliers: how to measure them, and what they do to numbers with few bits.
+"""Measures of outliers, and simulated quantization with and without smoothing.
 
 Chapter  chapters/components/softmax_one.ipynb
 Tests    tests/components/softmax_one
@@ -12,7 +12,13 @@ References
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_dim, check_floating, check_positive, describe
+from genai_lib.checks import (
+    check_dim,
+    check_floating,
+    check_share,
+    check_whole,
+    describe,
+)
 
 MOST_BITS = 16
 
@@ -40,7 +46,7 @@ def kurtosis(x: Tensor, dim: int = -1) -> Tensor:
     tensor(3.2500)
     """
     check_floating("x", x)
-    check_dim("x", x, dim)
+    dim = check_dim("x", x, dim)
     squared = (x - x.mean(dim, keepdim=True)).square()
     return squared.square().mean(dim) / squared.mean(dim).square()
 
@@ -85,15 +91,13 @@ def fake_quantize(x: Tensor, bits: int, symmetric: bool = True) -> Tensor:
     Raises
     ------
     ValueError
-        If `x` is no floating-point tensor or not finite, or `bits` is out of range.
+        If `x` is not a finite floating-point tensor, or `bits` is out of range.
 
     >>> fake_quantize(torch.tensor([0.1, 1.0, 7.0]), bits=4)
     tensor([0., 1., 7.])
     """
     check_floating("x", x)
-    check_positive(bits=bits)
-    if not 2 <= bits <= MOST_BITS:
-        raise ValueError(f"bits={bits} must be from 2 to {MOST_BITS}")
+    (bits,) = check_bits(bits=bits)
     if not x.isfinite().all():
         raise ValueError("x holds a value that is not finite")
     if x.numel() == 0:
@@ -108,8 +112,13 @@ def fake_quantize(x: Tensor, bits: int, symmetric: bool = True) -> Tensor:
     return ((code - zero) * step).clamp(limits.min, limits.max).to(x.dtype)
 
 
+def check_bits(**bits: int) -> list[int]:
+    """Return numbers of bits as ints; ValueError unless each is from 2 to 16."""
+    return check_whole(2, MOST_BITS, **bits)
+
+
 def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> Tensor:
-    """Share out the size of each channel between inputs and weights [2, eq. 4].
+    """Compute the factors that move outliers from inputs to weights [2, eq. 4].
 
     Parameters
     ----------
@@ -117,7 +126,8 @@ def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> 
         The largest magnitude of each input channel.
     weight : Tensor of shape (outputs, channels)
     strength : float, default=0.5
-        α, from 0 to 1: how much of it moves from the inputs to the weights.
+        α, from 0 to 1: how much of each magnitude moves to the weights; the
+        "migration strength" of [2].
 
     Returns
     -------
@@ -125,8 +135,7 @@ def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> 
         What to divide the inputs by, and to multiply the weights with; 1 for a channel
         that is always 0.
     """
-    if not 0 <= strength <= 1:
-        raise ValueError(f"strength={strength} must be from 0 to 1")
+    (strength,) = check_share(strength=strength)
     if largest.shape != weight.shape[1:]:
         raise ValueError(
             f"largest={describe(largest)} must hold one entry for each column of "
@@ -140,7 +149,7 @@ def smoothing_scales(largest: Tensor, weight: Tensor, strength: float = 0.5) -> 
 def smooth_quantize(
     x: Tensor, weight: Tensor, bits: int, strength: float = 0.5
 ) -> Tensor:
-    """Multiply inputs and weights in few bits, after sharing out the outliers [2].
+    """Multiply quantized inputs and weights, after smoothing [2].
 
     Parameters
     ----------

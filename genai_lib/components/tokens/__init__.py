@@ -1,4 +1,4 @@
-"""Tokens: how text, pictures, sounds and videos become sequences, and back.
+"""Tokens: how text, images, sounds and videos become sequences, and back.
 
 Chapter  chapters/components/tokens.ipynb
 Tests    tests/components/tokens

@@ -76,7 +76,7 @@ def check_best_segmentation(function: Callable[[str, Mapping[str, float]], list[
             return f"the pieces {found} do not make {text!r}"
         unknown = [piece for piece in found if piece not in SCORES]
         if unknown:
-            return f"{unknown[0]!r} is no piece of the vocabulary"
+            return f"{unknown[0]!r} is not a piece of the vocabulary"
         best, wanted = _best(text)
         total = sum(SCORES[piece] for piece in found)
         if not math.isclose(total, best, abs_tol=1e-9):
@@ -103,7 +103,7 @@ def _best(text: str) -> tuple[float, tuple[str, ...]]:
 
 
 def longest_first(text: str, scores: Mapping[str, float]) -> list[str]:
-    """Cut off the longest piece again and again: the answer that is often given."""
+    """Cut off the longest piece repeatedly: a common wrong answer."""
     pieces = []
     while text:
         piece = max((p for p in scores if text.startswith(p)), key=len)

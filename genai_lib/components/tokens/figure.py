@@ -1,10 +1,10 @@
-"""The live figure of the tokens chapter: one text at any vocabulary size.
+"""The live figure of the chapter on tokens: one text at any vocabulary size.
 
 Chapter  chapters/components/tokens.ipynb
 Tests    tests/components/tokens
 
-The tokens of a text at every size are the nodes of one forest (see token_layout). The
-figure shows those nodes that exist already and whose parent does not.
+The tokens of a text at every size are the nodes of one forest (see `figure_layout`).
+The figure shows those nodes that exist already and whose parent does not.
 """
 
 from genai_lib.components.tokens.figure_layout import (
@@ -15,9 +15,8 @@ from genai_lib.components.tokens.figure_layout import (
     all_samples,
     samples,
 )
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, GREY, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 
 STEPS = 48
 START_STEP = 2 * STEPS

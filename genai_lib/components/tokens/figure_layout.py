@@ -1,4 +1,4 @@
-"""Where each token of a text stands in the live figure, at every vocabulary size.
+"""Places of the tokens of a text in the live figure, at every vocabulary size.
 
 Chapter  chapters/components/tokens.ipynb
 Tests    tests/components/tokens
@@ -19,13 +19,28 @@ OWN_SAMPLES = {
     "code": "for row in range(10): total += table[row]",
     "numbers": "In 2024 it was 3.14159 in 65,536 of 1,048,576 cases.",
 }
+# One sentence in several languages, to compare what they cost in tokens: the first of
+# article 1 of the Universal Declaration of Human Rights, as the United Nations publish
+# it.
+TRANSLATIONS = {
+    "English": "All human beings are born free and equal in dignity and rights.",
+    "German": "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",
+    "French": (
+        "Tous les êtres humains naissent libres et égaux en dignité et en droits."
+    ),
+    "Russian": (
+        "Все люди рождаются свободными и равными в своем достоинстве и правах."
+    ),
+    "Chinese": "人人生而自由，在尊严和权利上一律平等。",
+    "Hindi": (
+        "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है।"
+    ),
+}
 TRANSLATED = ("English", "German", "Russian", "Chinese")
 
 
 def samples() -> dict[str, str]:
     """Return the texts that the reader can choose among."""
-    from genai_lib.components.tokens.translations import TRANSLATIONS
-
     return {name: TRANSLATIONS[name] for name in TRANSLATED} | OWN_SAMPLES
 
 
@@ -68,7 +83,7 @@ def layout(words: list[str]) -> list[dict]:
 
 
 def byte_places(placed: list[dict]) -> list[tuple[int, float, float]]:
-    """Share the cells of each character among its bytes: line, left, right."""
+    """Divide the cells of each character among its bytes: line, left, right."""
     places = []
     for entry in placed:
         count = len(entry["text"].encode())
@@ -97,7 +112,7 @@ def characters_of(name: str, placed: list[dict]) -> list[dict]:
     return [
         {
             "sample": name,
-            # The sign of no width says: a digit here is no number of the figure.
+            # A zero-width space marks text: a digit here is not a number of the figure.
             "text": visible(entry["text"]) + "\u200b",
             "line": entry["line"],
             "x": entry["x"] + entry["cells"] / 2,
@@ -107,7 +122,7 @@ def characters_of(name: str, placed: list[dict]) -> list[dict]:
 
 
 def visible(text: str) -> str:
-    """Give a space a sign."""
+    """Write a space as a visible symbol."""
     return text.replace(" ", "·")
 
 

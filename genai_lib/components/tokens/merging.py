@@ -22,12 +22,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from genai_lib.checks import check_whole
+
 BYTES = 256
 Pair = tuple[int, int]
 
 
 def merge(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
     """Replace each occurrence of the pair by the new id, from left to right.
+
+    Nothing is checked: whatever can be compared may stand for an id.
 
     >>> merge([1, 1, 1, 2], (1, 1), 9)
     [9, 1, 2]
@@ -44,7 +48,7 @@ def merge(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
 
 
 def apply_merges(ids: Iterable[int], ranks: Mapping[Pair, int]) -> list[int]:
-    """Join pairs until no known one is left: the pair learned first, from the left.
+    """Apply merges until none fits: always the one learned first, from left to right.
 
     The time is nearly in proportion to the length: a queue holds the pairs that can
     be joined, and a merge adds those with its two neighbours.
@@ -99,6 +103,7 @@ def learn_merges_loop(words: Mapping[bytes, int], merges: int) -> list[Pair]:
     >>> learn_merges_loop({b"low": 5, b"lower": 2, b"newest": 6}, 2)
     [(119, 101), (108, 111)]
     """
+    (merges,) = check_whole(0, None, merges=merges)
     spelled = {tuple(word): times for word, times in words.items()}
     learned = []
     for new in range(BYTES, BYTES + merges):
@@ -113,7 +118,7 @@ def learn_merges_loop(words: Mapping[bytes, int], merges: int) -> list[Pair]:
 
 
 def learn_merges(words: Mapping[bytes, int], merges: int) -> list[Pair]:
-    """Learn the merges of `learn_merges_loop`, recounting only where a pair stood.
+    """Learn the merges of `learn_merges_loop`, recounting only where a pair occurred.
 
     The time grows with the letters of the words and not with the length of one.
 
@@ -131,6 +136,7 @@ def learn_merges(words: Mapping[bytes, int], merges: int) -> list[Pair]:
         pairs that are equally frequent the one with the smallest ids comes first, as
         in the library `tokenizers`. Fewer than wanted if no pair is left.
     """
+    (merges,) = check_whole(0, None, merges=merges)
     pairs = _Pairs(words)
     learned = []
     while len(learned) < merges and (best := pairs.most_frequent()):
@@ -177,7 +183,7 @@ class _Pairs:
     def merge(self, pair: Pair, new: int) -> None:
         changed = set()
         for place in self.places.pop(pair):
-            # In "aaa" the first two are joined, and then the last two no longer stand.
+            # In "aaa" the first two are joined; then the last two are no longer a pair.
             if self._pair(place) == pair:
                 changed |= self._merge_at(place, new)
         # Only pairs with the new id can have become more frequent.

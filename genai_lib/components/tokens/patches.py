@@ -1,4 +1,4 @@
-"""Pictures and videos as sequences: patches and tubelets, and back.
+"""Images and videos as sequences: patches and tubelets, and back.
 
 Chapter  chapters/components/tokens.ipynb
 Tests    tests/components/tokens
@@ -8,8 +8,8 @@ Letters used in this file
     t  frames, p  rows and columns of one tubelet; a patch has one frame
     N  tokens, N = T/t · H/p · W/p
 
-Nothing is computed here, values only change their place. The linear map that follows
-in a model is the same as a convolution whose stride is its kernel [1].
+Nothing is computed here, values only change their place. The linear layer that
+follows in a model is the same as a convolution whose stride is its kernel [1].
 
 References
     [1] Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929,
@@ -20,11 +20,11 @@ References
 
 from torch import Tensor
 
-from genai_lib.checks import as_whole, describe
+from genai_lib.checks import as_whole, check_positive, describe
 
 
 def patchify(images: Tensor, patch: int) -> Tensor:
-    """Cut pictures into square patches, row by row, each one token [1].
+    """Cut images into square patches, row by row, each one token [1].
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def patchify(images: Tensor, patch: int) -> Tensor:
 
 
 def unpatchify(patches: Tensor, patch: int, rows: int, columns: int) -> Tensor:
-    """Put the patches of `patchify` together again: shape (..., C, H, W)."""
+    """Invert `patchify`: return images of shape (..., C, H, W)."""
     _check("patches", patches, 2)
     return untubelets(patches, 1, patch, 1, rows, columns).squeeze(-4)
 
@@ -76,8 +76,8 @@ def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
     """
     _check("video", video, 4)
     length, _, rows, columns = video.shape[-4:]
-    _check_division("frames", frames, T=length)
-    _check_division("patch", patch, H=rows, W=columns)
+    frames = _check_division("frames", frames, T=length)
+    patch = _check_division("patch", patch, H=rows, W=columns)
     blocks = video.unflatten(-4, (-1, frames))  # (..., T/t, t, C, H, W)
     blocks = blocks.unflatten(-2, (-1, patch)).unflatten(-1, (-1, patch))
     # (..., T/t, t, C, H/p, p, W/p, p) to (..., T/t, H/p, W/p, C, t, p, p)
@@ -88,7 +88,7 @@ def tubelets(video: Tensor, frames: int, patch: int) -> Tensor:
 def untubelets(
     tokens: Tensor, frames: int, patch: int, length: int, rows: int, columns: int
 ) -> Tensor:
-    """Put the tokens of `tubelets` together again.
+    """Invert `tubelets`: return the video.
 
     Parameters
     ----------
@@ -108,8 +108,9 @@ def untubelets(
         If the sizes do not fit one another.
     """
     _check("tokens", tokens, 2)
-    _check_division("frames", frames, length=length)
-    _check_division("patch", patch, rows=rows, columns=columns)
+    length, rows, columns = check_positive(length=length, rows=rows, columns=columns)
+    frames = _check_division("frames", frames, length=length)
+    patch = _check_division("patch", patch, rows=rows, columns=columns)
     grid = (length // frames, rows // patch, columns // patch)
     count, size = tokens.shape[-2:]
     if count != grid[0] * grid[1] * grid[2] or size % (frames * patch**2):
@@ -129,8 +130,9 @@ def _check(name: str, value: object, dimensions: int) -> None:
         )
 
 
-def _check_division(name: str, part: int, **sizes: int) -> None:
+def _check_division(name: str, part: int, **sizes: int) -> int:
+    whole = as_whole(part)
     for of, size in sizes.items():
-        whole = as_whole(part)
         if whole is None or whole < 1 or size % whole:
             raise ValueError(f"{name}={part!r} must divide {of}={size}")
+    return whole

@@ -21,7 +21,14 @@ import math
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_floating, check_positive, describe, is_whole_dtype
+from genai_lib.checks import (
+    check_above_zero,
+    check_floating,
+    check_positive,
+    check_whole,
+    describe,
+    is_whole_dtype,
+)
 
 FLOOR = 1e-10
 
@@ -29,7 +36,7 @@ FLOOR = 1e-10
 def mu_law(values: Tensor, mu: float, largest: float = 1.0) -> Tensor:
     """Map -M to M onto -1 to 1: F(x) = sign(x) ln(1 + μ|x|) / ln(1 + μM) [1].
 
-    Small numbers keep most of the room.
+    Small magnitudes get most of the range.
 
     Parameters
     ----------
@@ -38,14 +45,18 @@ def mu_law(values: Tensor, mu: float, largest: float = 1.0) -> Tensor:
     largest : float, default=1
         M.
     """
+    check_floating("values", values)
+    mu, largest = check_above_zero(mu=mu, largest=largest)
     scale = math.log1p(mu * largest)
     return values.sign() * torch.log1p(mu * values.abs()) / scale
 
 
-def inverse_mu_law(squeezed: Tensor, mu: float, largest: float = 1.0) -> Tensor:
+def inverse_mu_law(compressed: Tensor, mu: float, largest: float = 1.0) -> Tensor:
     """Invert `mu_law`: |x| = ((1 + μM)^|F| - 1) / μ."""
+    check_floating("compressed", compressed)
+    mu, largest = check_above_zero(mu=mu, largest=largest)
     scale = math.log1p(mu * largest)
-    return squeezed.sign() * torch.expm1(squeezed.abs() * scale) / mu
+    return compressed.sign() * torch.expm1(compressed.abs() * scale) / mu
 
 
 def mu_law_encode(sound: Tensor, mu: int = 255) -> Tensor:
@@ -64,20 +75,20 @@ def mu_law_encode(sound: Tensor, mu: int = 255) -> Tensor:
     Raises
     ------
     ValueError
-        If `sound` is no floating-point tensor, or has a value outside -1 to 1: nothing
-        is clipped.
+        If `sound` is not a floating-point tensor, or has a value outside -1 to 1:
+        nothing is clipped.
 
     >>> mu_law_encode(torch.tensor([-1.0, -0.01, 0.0, 0.01, 1.0]))
     tensor([  0,  98, 128, 157, 255])
     """
     check_floating("sound", sound)
-    check_positive(mu=mu)
+    (mu,) = check_positive(mu=mu)
     if not (sound.abs() <= 1).all():
         raise ValueError("sound has a value outside -1 to 1: scale it first")
-    # Sixteen bits are too few to tell the steps apart.
+    # Half precision cannot represent all steps.
     sound = sound.to(torch.promote_types(sound.dtype, torch.float32))
-    squeezed = mu_law(sound, mu)
-    return ((squeezed + 1) / 2 * mu + 0.5).floor().long()
+    compressed = mu_law(sound, mu)
+    return ((compressed + 1) / 2 * mu + 0.5).floor().long()
 
 
 def mu_law_decode(codes: Tensor, mu: int = 255) -> Tensor:
@@ -89,9 +100,9 @@ def mu_law_decode(codes: Tensor, mu: int = 255) -> Tensor:
     Raises
     ------
     ValueError
-        If `codes` are no integers from 0 to `mu`.
+        If `codes` are not integers from 0 to `mu`.
     """
-    check_positive(mu=mu)
+    (mu,) = check_positive(mu=mu)
     if not isinstance(codes, Tensor) or not is_whole_dtype(codes.dtype):
         raise ValueError(f"codes={describe(codes)}: a tensor of integers is needed")
     if not ((codes >= 0) & (codes <= mu)).all():
@@ -100,7 +111,7 @@ def mu_law_decode(codes: Tensor, mu: int = 255) -> Tensor:
 
 
 def mel_filters(sample_rate: int, frame: int, mels: int) -> Tensor:
-    """Weigh frequencies into bands: triangles, equally spaced in mel.
+    """Return a mel filter bank: triangular filters, equally spaced in mel.
 
     The scale is m = 2595 log10(1 + f/700). Neighbouring triangles overlap by half and
     have the height 1.
@@ -112,8 +123,12 @@ def mel_filters(sample_rate: int, frame: int, mels: int) -> Tensor:
     Raises
     ------
     ValueError
-        If a band is so narrow that it holds no frequency of the frame.
+        If a size is no whole number above 0, or a band so narrow that it holds no
+        frequency of the frame.
     """
+    sample_rate, frame, mels = check_positive(
+        sample_rate=sample_rate, frame=frame, mels=mels
+    )
     highest = 2595 * math.log10(1 + sample_rate / 2 / 700)
     mel = torch.linspace(0, highest, mels + 2, dtype=torch.float64)
     edges = (700 * (10 ** (mel / 2595) - 1))[:, None]  # (M + 2, 1)
@@ -121,10 +136,9 @@ def mel_filters(sample_rate: int, frame: int, mels: int) -> Tensor:
     rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
     filters = torch.minimum(rising, falling).clamp(min=0)  # (M, F)
-    if mels < 1 or (filters.sum(dim=-1) == 0).any():
+    if (filters.sum(dim=-1) == 0).any():
         raise ValueError(
-            f"mels={mels} must be above 0 and give each band a frequency of "
-            f"frame={frame} samples"
+            f"mels={mels} must give each band a frequency of frame={frame} samples"
         )
     return filters.float()
 
@@ -159,10 +173,9 @@ def log_mel(
         If the sound is shorter than a frame, or a size does not fit.
     """
     check_floating("sound", sound)
-    if sound.ndim == 0 or not 2 <= frame <= sound.shape[-1]:
+    (frame,), (hop,) = check_whole(2, None, frame=frame), check_positive(hop=hop)
+    if sound.ndim == 0 or frame > sound.shape[-1]:
         raise ValueError(f"sound={describe(sound)} is shorter than frame={frame}")
-    if hop < 1:
-        raise ValueError(f"hop={hop} must be at least 1")
     filters = mel_filters(sample_rate, frame, mels).to(sound)
     window = torch.hann_window(frame, dtype=sound.dtype, device=sound.device)
     frames = sound.unfold(-1, frame, hop) * window  # (..., T, frame)

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
+from genai_lib.checks import check_whole
 from genai_lib.components.tokens import BytePairTokenizer
 from genai_lib.data.documentation import load_documentation
 
@@ -39,9 +40,8 @@ def load_tokenizer(
         If there is no tokenizer of this size.
     """
     largest = _largest()
-    most = largest.vocab_size + len(special_tokens)
-    if not 256 + len(special_tokens) <= vocab_size <= most:
-        raise ValueError(f"vocab_size={vocab_size} must be from 256 to {most}")
+    fewest, most = (n + len(special_tokens) for n in (256, largest.vocab_size))
+    (vocab_size,) = check_whole(fewest, most, vocab_size=vocab_size)
     kept = largest.truncated(vocab_size - len(special_tokens)).merges
     return BytePairTokenizer(kept, special_tokens)
 

@@ -8,7 +8,7 @@ Words used in this file
     rank   the place of a merge in the order in which the merges were learned
 
 What this file leaves out: normalisation. Every difference between two strings is
-kept, also one that is not to be seen, such as é as one or as two characters.
+kept, even an invisible one, such as é written as one or as two characters.
 
 References
     [1] Radford et al., "Language Models are Unsupervised Multitask Learners", 2019,
@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from genai_lib.checks import as_ids, as_whole, check_positive
+from genai_lib.checks import as_ids, as_whole, check_whole
 from genai_lib.components.tokens.merging import (
     BYTES,
     Pair,
@@ -44,7 +44,7 @@ CACHED_WORDS = 2**16
 
 
 class BytePairTokenizer:
-    """Any string to ids and back.
+    """Byte-level byte-pair encoding: turns any string into ids and back.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class BytePairTokenizer:
     Raises
     ------
     ValueError
-        If a merge is none of two ids that exist before it or occurs twice, a special
-        token has an empty name or one that is taken, or the pattern is none.
+        If a merge is not a pair of ids that exist before it or occurs twice, a special
+        token has an empty name or one that is taken, or `pattern` is not a pattern.
 
     >>> tokenizer = BytePairTokenizer([(104, 105), (33, 33)])
     >>> tokenizer.encode("hi!!"), tokenizer.decode([256, 33])
@@ -115,10 +115,8 @@ class BytePairTokenizer:
             If `vocab_size` is too small for the bytes and the special tokens, or the
             text has too few pairs to reach it.
         """
-        check_positive(vocab_size=vocab_size)
         fewest = BYTES + len(special_tokens)
-        if vocab_size < fewest:
-            raise ValueError(f"vocab_size={vocab_size} must be at least {fewest}")
+        (vocab_size,) = check_whole(fewest, None, vocab_size=vocab_size)
         times = Counter(split_words(text, pattern))
         words = {to_bytes(word): count for word, count in times.items()}
         merges = learn_merges(words, vocab_size - fewest)
@@ -149,26 +147,22 @@ class BytePairTokenizer:
             yields them for one prompt, or a tensor or an array of shape (N,).
 
         A list that was cut in the middle of a character, or put together by a model,
-        may stand for bytes that are no text; these give the character �.
+        may stand for bytes that are not text; these give the character �.
         """
         return to_text(self.decode_bytes(ids))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """Turn ids into the bytes that they stand for, be these text or not."""
+        """Turn ids into the bytes that they stand for, which need not be text."""
         return b"".join(self._tokens_of(ids))
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
-        """Show what each id stands for; bytes that are no text show as ⟨e2 82⟩."""
+        """Show what each id stands for; bytes that are not text show as ⟨e2 82⟩."""
         return [to_piece(token) for token in self._tokens_of(ids)]
 
     def truncated(self, vocab_size: int) -> "BytePairTokenizer":
         """Keep the first merges, as if training had stopped at `vocab_size`."""
-        check_positive(vocab_size=vocab_size)
         fewest = BYTES + len(self.special_tokens)
-        if not fewest <= vocab_size <= self.vocab_size:
-            raise ValueError(
-                f"vocab_size={vocab_size} must be from {fewest} to {self.vocab_size}"
-            )
+        (vocab_size,) = check_whole(fewest, self.vocab_size, vocab_size=vocab_size)
         kept = self.merges[: vocab_size - fewest]
         return BytePairTokenizer(kept, tuple(self.special_tokens), self.pattern)
 
@@ -192,9 +186,9 @@ class BytePairTokenizer:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as reason:
-            raise ValueError(f"{place} is no JSON: {reason}") from None
+            raise ValueError(f"{place} is not JSON: {reason}") from None
         if not isinstance(content, dict) or content.pop("kind", None) != KIND:
-            raise ValueError(f"{place} is no {KIND}")
+            raise ValueError(f"{place} is not a {KIND}")
         if content.keys() != {"pattern", "special_tokens", "merges"}:
             raise ValueError(f"{place} has the wrong parts: {sorted(content)}")
         try:
@@ -206,7 +200,7 @@ class BytePairTokenizer:
         return f"BytePairTokenizer(vocab_size={self.vocab_size})"
 
     def __reduce__(self) -> tuple:
-        """Copy and send a tokenizer as what it is made of, without what it cached."""
+        """Pickle and copy the arguments alone, without the cache."""
         return type(self), (self.merges, tuple(self.special_tokens), self.pattern)
 
     def _encode_word(self, word: str) -> tuple[int, ...]:

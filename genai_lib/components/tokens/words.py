@@ -12,7 +12,7 @@ import functools
 
 import regex
 
-# A contraction; letters, digits or other signs, each with at most one space before
+# A contraction; letters, digits or other symbols, each with at most one space before
 # them; spaces, of which the last one is left to the word that follows [1].
 WORDS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
@@ -29,7 +29,7 @@ def split_words(text: str, pattern: str = WORDS) -> list[str]:
     Raises
     ------
     ValueError
-        If `text` is no string, or the matches leave out a part of it.
+        If `text` is not a string, or the matches leave out a part of it.
 
     >>> split_words("It's 3 o'clock.")
     ['It', "'s", ' 3', ' o', "'", 'clock', '.']
@@ -48,7 +48,7 @@ def compile_pattern(pattern: str) -> regex.Pattern:
     try:
         compiled = regex.compile(pattern)
     except (regex.error, TypeError) as reason:
-        raise ValueError(f"pattern={pattern!r} is no pattern: {reason}") from None
+        raise ValueError(f"pattern={pattern!r} is not a pattern: {reason}") from None
     if compiled.groups:
         raise ValueError(f"pattern={pattern!r} has a group: write (?:...) for (...)")
     return compiled
@@ -64,7 +64,7 @@ def to_bytes(text: str) -> bytes:
 
 
 def to_text(joined: bytes) -> str:
-    """Read what `to_bytes` wrote; bytes that are no text give the character �."""
+    """Read what `to_bytes` wrote; bytes that are not text give the character �."""
     try:
         return joined.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -72,7 +72,7 @@ def to_text(joined: bytes) -> str:
 
 
 def to_piece(token: bytes) -> str:
-    """Show a token; bytes that are no text of their own show as their numbers.
+    """Show a token; bytes that are not text by themselves show as their numbers.
 
     >>> to_piece(b" the"), to_piece(bytes([0xE2, 0x82]))
     (' the', '⟨e2 82⟩')

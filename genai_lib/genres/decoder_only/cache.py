@@ -6,6 +6,7 @@ Tests    tests/genres/decoder_only
 
 from torch import Tensor
 
+from genai_lib.checks import check_whole
 from genai_lib.components.attention import KeyValueCache
 
 
@@ -18,6 +19,7 @@ class ModelCache:
     """
 
     def __init__(self, layers: int) -> None:
+        (layers,) = check_whole(0, None, layers=layers)
         self.blocks = [KeyValueCache() for _ in range(layers)]
 
     @property

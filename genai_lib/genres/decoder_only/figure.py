@@ -20,9 +20,8 @@ from genai_lib.genres.decoder_only.figure_pieces import (
     options,
     visible,
 )
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREY, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
 __all__ = ["next_character", "next_token", "stored", "visible"]
 

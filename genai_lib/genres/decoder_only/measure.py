@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import as_whole, check_positive, describe, is_whole_dtype
+from genai_lib.checks import check_positive, describe, is_whole_dtype
 from genai_lib.components.softmax import token_log_probabilities
 
 
@@ -70,10 +70,10 @@ def text_bits(
     Tensor of shape (N - 1,)
         Bits of the second token, the third and so on.
     """
-    check_positive(context=context, stride=stride, size=size)
+    context, stride = check_positive(context=context, stride=stride)
+    (size,) = check_positive(size=size)
     if stride > context:
         raise ValueError(f"stride={stride} must be at most context={context}")
-    context, stride, size = as_whole(context), as_whole(stride), as_whole(size)
     whole = isinstance(tokens, Tensor) and is_whole_dtype(tokens.dtype)
     if not whole or tokens.ndim != 1 or len(tokens) < 2:
         raise ValueError(

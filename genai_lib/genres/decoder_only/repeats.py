@@ -12,11 +12,12 @@ References
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import check_each, check_positive, check_whole
 from genai_lib.genres.decoder_only.measure import cross_entropy_bits
 
 
@@ -48,10 +49,15 @@ def repeats(
         Whether a token could be foretold. The first one of the second round could
         not, as nothing says that a round is over.
     """
-    check_positive(size=size, vocab_size=vocab_size)
-    low, high = periods
-    if not 1 <= low <= high < length - 1:
-        raise ValueError(f"periods={periods} must rise from 1 to below {length=} - 1")
+    length, size = check_positive(length=length, size=size)
+    (vocab_size,) = check_positive(vocab_size=vocab_size)
+    periods = check_each(partial(check_whole, None, None), periods=periods)
+    if len(periods) != 2 or not 1 <= periods[0] <= periods[1] < length - 1:
+        raise ValueError(f"{periods=} must rise from 1 to below {length=} - 1")
+    return _repeated(*periods, length, size, vocab_size, generator)
+
+
+def _repeated(low, high, length, size, vocab_size, generator) -> Iterator:
     places = torch.arange(length)
     while True:
         period = torch.randint(low, high + 1, (size, 1), generator=generator)

@@ -12,6 +12,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from genai_lib.checks import (
+    check_above_zero,
+    check_each,
+    check_finite,
+    store_plain_numbers,
+)
+
 
 @dataclass(frozen=True)
 class PowerLaw:
@@ -29,6 +36,11 @@ class PowerLaw:
     factor: float
     exponent: float
 
+    def __post_init__(self) -> None:
+        check_above_zero(factor=self.factor)
+        check_finite(exponent=self.exponent)
+        store_plain_numbers(self)
+
     @classmethod
     def fit(cls, sizes: Sequence[float], losses: Sequence[float]) -> "PowerLaw":
         """Draw the line of least squares through the logarithms [1, eq. 1.1].
@@ -38,13 +50,13 @@ class PowerLaw:
         ValueError
             If there are fewer than two different sizes, or a number is not above 0.
         """
+        sizes = check_each(check_above_zero, sizes=sizes)
+        losses = check_each(check_above_zero, losses=losses)
         if len(sizes) != len(losses) or len(set(sizes)) < 2:
             raise ValueError(
-                f"sizes={list(sizes)} and losses={list(losses)} must be equally many, "
-                "with at least two different sizes"
+                f"{sizes=} and {losses=} must be equally many, with at least two "
+                "different sizes"
             )
-        if not min(*sizes, *losses) > 0:
-            raise ValueError("sizes and losses must be above 0")
         x, y = ([math.log(v) for v in values] for values in (sizes, losses))
         mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
         spread = sum((a - mean_x) ** 2 for a in x)
@@ -55,4 +67,5 @@ class PowerLaw:
 
     def at(self, size: float) -> float:
         """Predict the loss at a size."""
+        (size,) = check_above_zero(size=size)
         return self.factor * size**-self.exponent

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import check_positive, describe, is_whole_dtype
 from genai_lib.components.attention import PositionalEncoding
 
 
@@ -45,7 +45,7 @@ def log_bucket(distance: Tensor, reach: int, max_distance: int) -> Tensor:
     [-3, 128, 129, 169, 207, 255]
     """
     _check_distance(distance)
-    check_positive(reach=reach, max_distance=max_distance)
+    reach, max_distance = check_positive(reach=reach, max_distance=max_distance)
     exact = reach // 2
     if exact < 1 or max_distance - 1 <= exact:
         raise ValueError(
@@ -88,7 +88,7 @@ def relative_rows(
     >>> relative_rows(places, places, reach=2).tolist()
     [[2, 1, 0, 0], [3, 2, 1, 0], [3, 3, 2, 1], [3, 3, 3, 2]]
     """
-    check_positive(reach=reach)
+    (reach,) = check_positive(reach=reach)
     distance = query_positions[:, None] - key_positions  # (Q, K)
     _check_distance(distance)
     if max_distance is not None:
@@ -122,7 +122,7 @@ class RelativePositions(PositionalEncoding):
         norm: Callable[[int], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
-        check_positive(width=width, reach=reach)
+        width, reach = check_positive(width=width, reach=reach)
         self.reach, self.max_distance = reach, max_distance
         self.table = nn.Embedding(2 * reach, width)
         nn.init.normal_(self.table.weight, std=1 / math.sqrt(width))
@@ -141,5 +141,5 @@ class RelativePositions(PositionalEncoding):
 
 
 def _check_distance(distance: Tensor) -> None:
-    if not isinstance(distance, Tensor) or distance.is_floating_point():
+    if not isinstance(distance, Tensor) or not is_whole_dtype(distance.dtype):
         raise ValueError(f"distance={describe(distance)} must hold whole numbers")

@@ -11,12 +11,12 @@ References
         arXiv:2006.03654
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import check_boolean, check_positive, describe
 from genai_lib.components.attention import (
     ACTIVATIONS,
     FeedForward,
@@ -28,11 +28,12 @@ CONVOLVED = {"tanh": torch.tanh, **ACTIVATIONS}
 """The activations of the convolution; "tanh" is that of a file that names none."""
 
 
-def check_size(size: int) -> None:
-    """Raise ValueError unless a window of `size` positions has one in its middle."""
-    check_positive(convolution=size)
+def check_size(size: int) -> int:
+    """Return the size of a window; ValueError unless one position is its middle."""
+    (size,) = check_positive(convolution=size)
     if size % 2 == 0:
         raise ValueError(f"convolution={size} must be odd: a window needs a middle")
+    return size
 
 
 class Convolution(nn.Module):
@@ -65,8 +66,7 @@ class Convolution(nn.Module):
         norm: Callable[[int], nn.Module] = nn.LayerNorm,
     ) -> None:
         super().__init__()
-        check_positive(width=width)
-        check_size(size)
+        (width,), size = check_positive(width=width), check_size(size)
         self.window = nn.Conv1d(width, width, size, padding=size // 2)
         self.activation = activation
         self.norm = norm(width)
@@ -99,18 +99,10 @@ class Convolution(nn.Module):
                 "(B, T, D)"
             )
         if mask is not None:
-            _check_mask(mask, x.shape[:-1])
+            check_boolean("mask", mask, x.shape[:-1], x.device)
             x = x.masked_fill(~mask[..., None], 0)
         near = self.window(x.mT).mT  # the window runs over the last axis
         return self.norm(made + self.activation(near))
-
-
-def _check_mask(mask: object, shape: Sequence[int]) -> None:
-    boolean = isinstance(mask, Tensor) and mask.dtype == torch.bool
-    if not boolean or mask.shape != tuple(shape):
-        raise ValueError(
-            f"mask={describe(mask)} must be boolean, of shape {tuple(shape)}"
-        )
 
 
 class ConvolvedBlock(PostNormBlock):
@@ -155,6 +147,6 @@ class ConvolvedBlock(PostNormBlock):
         """
         batch, length, _ = x.shape
         if mask is not None:
-            _check_mask(mask, (batch, 1, 1, length))
+            check_boolean("mask", mask, (batch, 1, 1, length), x.device)
         made = super().forward(x, mask=mask, positions=positions)
         return self.convolution(x, made, None if mask is None else mask[:, 0, 0])

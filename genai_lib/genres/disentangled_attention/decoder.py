@@ -13,6 +13,7 @@ References
 
 from torch import Tensor
 
+from genai_lib.checks import check_positive
 from genai_lib.components.attention import PostNormBlock
 
 
@@ -30,6 +31,7 @@ def decode(
     memory : Tensor of shape (B, T, D)
         What keys and values are made of.
     times : int
+        At least 1.
     **seen
         `mask` and `positions` of the attention.
 
@@ -37,6 +39,7 @@ def decode(
     -------
     Tensor of shape (B, T, D)
     """
+    (times,) = check_positive(times=times)
     for _ in range(times):
         found = block.attention(query, memory, **seen)
         query = block.attention_norm(query + found)

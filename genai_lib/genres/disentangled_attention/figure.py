@@ -10,9 +10,8 @@ two entries are about words, the last two about distances.
 
 import math
 
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import described
 
 WORDS = ("a", "new", "store", "opened", "beside", "the", "new", "mall")
 WIDTH = 4

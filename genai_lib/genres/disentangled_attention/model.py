@@ -14,7 +14,7 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_numbers, describe
+from genai_lib.checks import check_boolean, check_numbers, describe
 from genai_lib.components.attention import ACTIVATIONS, FeedForward, PostNormBlock
 from genai_lib.components.positions import LearnedPositions, NoPositions
 from genai_lib.genres.disentangled_attention.attention import DebertaAttention
@@ -204,14 +204,11 @@ class Deberta(Pretrained):
         if positions is not None and (
             getattr(positions, "dtype", None) not in (torch.int64, torch.int32)
             or positions.shape != (length,)
+            or positions.device != tokens.device
         ):
             raise ValueError(
                 f"positions={describe(positions)} must be {length} whole numbers, as a "
-                "tensor"
+                f"tensor on {tokens.device}"
             )
-        if mask is not None and (
-            getattr(mask, "dtype", None) != torch.bool or mask.shape != tokens.shape
-        ):
-            raise ValueError(
-                f"mask={describe(mask)} must be boolean, of shape {tuple(tokens.shape)}"
-            )
+        if mask is not None:
+            check_boolean("mask", mask, tokens.shape, tokens.device)

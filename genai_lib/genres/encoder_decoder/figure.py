@@ -13,9 +13,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from genai_lib.figures import new_figure
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, VERMILION, described
 
 HEIGHT = 340
 START = 3

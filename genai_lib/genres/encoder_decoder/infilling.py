@@ -94,8 +94,8 @@ class RerankedInfiller:
     """
 
     def __init__(self, model: nn.Module, candidates: int = 16) -> None:
-        check_positive(candidates=candidates)
-        self.model, self.candidates = model, candidates
+        (self.candidates,) = check_positive(candidates=candidates)
+        self.model = model
 
     @torch.no_grad()
     def fill(self, rows: Tensor, gap: Gap) -> Tensor:
@@ -122,6 +122,7 @@ class RerankedInfiller:
         cache : ModelCache
             Keys and values of all but the last token of each candidate.
         """
+        (length,) = check_positive(length=length)
         cache, count = self.model.new_cache(), len(left)
         fills = left.new_zeros(count, 1, 0)
         scores, last = torch.zeros(count, 1, device=left.device), left
@@ -152,7 +153,8 @@ class MaskedInfiller:
     """
 
     def __init__(self, model: nn.Module, mask_token: int) -> None:
-        self.model, self.mask_token = model, mask_token
+        (self.mask_token,) = check_positive(mask_token=mask_token)
+        self.model = model
 
     @torch.no_grad()
     def log_probabilities(self, rows: Tensor, gap: Gap) -> Tensor:
@@ -188,7 +190,8 @@ class SpanInfiller:
     """
 
     def __init__(self, model: nn.Module, first_sentinel: int) -> None:
-        self.model, self.first_sentinel = model, first_sentinel
+        (self.first_sentinel,) = check_positive(first_sentinel=first_sentinel)
+        self.model = model
 
     @torch.no_grad()
     def log_probabilities(self, rows: Tensor, gap: Gap) -> Tensor:

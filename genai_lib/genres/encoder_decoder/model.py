@@ -16,10 +16,9 @@ References
 import math
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import describe
+from genai_lib.checks import check_numbers, describe
 from genai_lib.components.attention import (
     MultiHeadAttention,
     Normalizer,
@@ -197,15 +196,10 @@ def _stack(config: Seq2SeqConfig, normalize: Normalizer, decodes: bool):
 
 def check_tokens(name: str, tokens: Tensor, vocab_size: int) -> None:
     """Raise ValueError unless tokens are integers of shape (B, T) below a size."""
-    whole = isinstance(tokens, Tensor) and tokens.dtype in (torch.int64, torch.int32)
-    if not whole or tokens.ndim != 2 or not tokens.numel():
+    check_numbers(name, tokens, vocab_size)
+    if not tokens.numel():
         raise ValueError(
             f"{name}={describe(tokens)} must be integers of shape (B, T), not empty"
-        )
-    if not 0 <= tokens.min() <= tokens.max() < vocab_size:
-        raise ValueError(
-            f"{name} from {tokens.min()} to {tokens.max()} must be from 0 to "
-            f"{vocab_size - 1}"
         )
 
 

@@ -20,7 +20,7 @@ from num2words import num2words
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from genai_lib.checks import as_ids, check_positive
+from genai_lib.checks import as_ids, check_option, check_positive, check_whole
 
 LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
 # German writes most numbers as one word; it is split before and after these.
@@ -31,17 +31,22 @@ PAD, END = "<pad>", "<end>"
 HELD_OUT = 10  # one number in ten
 
 
-@functools.lru_cache(maxsize=1 << 18)
 def in_words(number: int, language: str) -> str:
     """Return a number in words.
 
     >>> in_words(42, "en"), in_words(42, "de")
     ('forty-two', 'zweiundvierzig')
     """
-    if language not in LANGUAGES:
-        options = ", ".join(LANGUAGES)
-        raise ValueError(f"language={language!r} must be one of {options}")
-    return num2words(number, lang=language)
+    check_option("language", language, LANGUAGES)
+    return _spelled(*check_whole(None, None, number=number), language)
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def _spelled(number: int, language: str) -> str:
+    try:
+        return num2words(number, lang=language)
+    except OverflowError as reason:  # languages differ in how far they count
+        raise ValueError(f"number={number} is too large: {reason}") from None
 
 
 def pieces(words: str, language: str) -> list[str]:
@@ -57,6 +62,7 @@ def pieces(words: str, language: str) -> list[str]:
 
 def is_held_out(number: int) -> bool:
     """Return whether a number belongs to the test set, in every language."""
+    (number,) = check_whole(None, None, number=number)
     return hashlib.md5(str(number).encode()).digest()[0] % HELD_OUT == 0
 
 
@@ -67,7 +73,7 @@ def draw_numbers(
 
     Numbers may be drawn several times. Those with one digit belong to both sets.
     """
-    check_positive(digits=digits, count=count)
+    digits, count = check_positive(digits=digits, count=count)
     low, high = (0 if digits == 1 else 10 ** (digits - 1)), 10**digits
     found = []
     while len(found) < count:
@@ -103,7 +109,10 @@ class Pairs(NamedTuple):
             How many batches are drawn at once and sorted by the length of the target,
             so that the pairs of a batch are about equally long and need little padding.
         """
-        check_positive(size=size, pool=pool)
+        size, pool = check_positive(size=size, pool=pool)
+        return self._draw(size, generator, pool)
+
+    def _draw(self, size, generator, pool) -> Iterator["Pairs"]:
         while True:
             rows = torch.randint(len(self.source), (size * pool,), generator=generator)
             rows = rows.to(self.source.device)
@@ -139,7 +148,7 @@ class NumberVocabulary:
     @classmethod
     def of(cls, digits: int) -> "NumberVocabulary":
         """Collect the tokens for numbers with up to so many digits."""
-        check_positive(digits=digits)
+        (digits,) = check_positive(digits=digits)
         hundreds = range(100, 1000, 100)
         groups = [*range(200), *hundreds, *(n + 1 for n in hundreds)]
         places = [1000**i for i in range(5)]
@@ -165,10 +174,12 @@ class NumberVocabulary:
 
     def source(self, number: int, language: str) -> list[int]:
         """Return the ids of a source: the language, the digits, the end."""
+        (number,) = check_whole(0, None, number=number)
         return self._ids([language, *str(number), END])
 
     def target(self, number: int, language: str) -> list[int]:
         """Return the ids of a target: the pieces, the end."""
+        (number,) = check_whole(0, None, number=number)
         return self._ids([*pieces(in_words(number, language), language), END])
 
     def pairs(self, examples: Iterable[tuple[int, str]]) -> Pairs:

@@ -17,9 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import (
-    as_real,
     can_be_read,
+    check_above_zero,
     check_floating,
+    check_numbers,
+    check_positive,
+    check_real,
+    check_whole,
     describe,
 )
 from genai_lib.genres.encoder_decoder.config import check_padding
@@ -32,6 +36,8 @@ def shift_right(target: Tensor, start_token: int = 0) -> Tensor:
     >>> shift_right(torch.tensor([[5, 6, 1]])).tolist()
     [[0, 5, 6]]
     """
+    check_numbers("target", target)
+    (start_token,) = check_whole(0, None, start_token=start_token)
     start = torch.full_like(target[:, :1], start_token)
     return torch.cat([start, target[:, :-1]], dim=1)
 
@@ -63,9 +69,9 @@ def smoothed_cross_entropy(
         If a shape is wrong, a token is unknown, or all of them are padding.
     """
     _check_target(logits, target)
-    epsilon = as_real(smoothing)
-    if epsilon is None or not 0 <= epsilon < 1:
-        raise ValueError(f"smoothing={smoothing!r} must be at least 0 and below 1")
+    wanted = "at least 0 and below 1"
+    (epsilon,) = check_real(wanted, lambda x: 0 <= x < 1, smoothing=smoothing)
+    (pad_token,) = check_whole(None, None, pad_token=pad_token)
     real = target != pad_token
     if can_be_read(real) and not real.any():
         raise ValueError(
@@ -141,6 +147,8 @@ def parameter_groups(
     list of dict
         Two groups for an optimizer, the tables last.
     """
+    rates = check_above_zero(learning_rate=learning_rate, faster=faster)
+    learning_rate, faster = rates
     modules = [m for m in model.modules() if isinstance(m, nn.Embedding)]
     tables = list(dict.fromkeys(module.weight for module in modules))
     others = [w for w in model.parameters() if not any(w is t for t in tables)]
@@ -170,6 +178,7 @@ def greedy_decode(model: nn.Module, source: Tensor, max_new_tokens: int) -> Tens
     ValueError
         If the logits of a token hold NaN or infinity.
     """
+    (max_new_tokens,) = check_positive(max_new_tokens=max_new_tokens)
     config = model.config
     prompt = source.new_full((len(source), 1), config.start_token)
     steps = generate(

@@ -12,12 +12,13 @@ References
         Text-to-Text Transformer", 2019, arXiv:1910.10683
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from genai_lib.checks import as_real, as_whole, check_positive, describe
+from genai_lib.checks import as_whole, check_positive, check_real, check_whole, describe
 from genai_lib.genres.encoder_decoder.config import Seq2SeqConfig
 
 
@@ -59,10 +60,9 @@ def corrupt_spans(
         If there is no text, it is too short for one span, an argument is out of its
         range, or the end token is one of the sentinels.
     """
-    _check(tokens, first_sentinel)
+    first_sentinel = _check(tokens, first_sentinel)
     sizes = (corruption_rate, mean_span_length)
     _check_end(end_token, first_sentinel, count_spans(tokens.shape[1], *sizes)[1])
-    first_sentinel = as_whole(first_sentinel)
     corrupted = span_mask(*tokens.shape, *sizes, generator).to(tokens.device)
     source = _with_sentinels(tokens, corrupted, first_sentinel)
     # The target replaces the kept parts instead. Each stands before its span, so it
@@ -90,7 +90,7 @@ def span_mask(
     bool Tensor of shape (count, length)
         True where a token is corrupted.
     """
-    check_positive(count=count)
+    (count,) = check_positive(count=count)
     corrupted, spans = count_spans(length, corruption_rate, mean_span_length)
     parts = []
     for total in (length - corrupted, corrupted):
@@ -111,18 +111,20 @@ def count_spans(
     >>> count_spans(40, 0.15, 3.0)
     (6, 2)
     """
-    whole, rate = as_whole(length), as_real(corruption_rate)
-    mean = as_real(mean_span_length)
-    if whole is None or whole < 2:
-        raise ValueError(f"length={describe(length)} must be a whole number above 1")
-    if rate is None or not 0 < rate < 1:
-        raise ValueError(
-            f"corruption_rate={corruption_rate!r} must be above 0 and below 1"
-        )
-    if mean is None or not mean >= 1:
-        raise ValueError(f"mean_span_length={mean_span_length!r} must be at least 1")
-    corrupted = min(max(round(whole * rate), 1), whole - 1)
-    return corrupted, min(max(round(corrupted / mean), 1), whole - corrupted)
+    (length,) = check_whole(2, None, length=length)
+    rate, mean = _read_sizes(corruption_rate, mean_span_length)
+    corrupted = min(max(round(length * rate), 1), length - 1)
+    return corrupted, min(max(round(corrupted / mean), 1), length - corrupted)
+
+
+def _read_sizes(corruption_rate: float, mean_span_length: float) -> tuple[float, float]:
+    wanted = "above 0 and below 1"
+    (rate,) = check_real(wanted, lambda x: 0 < x < 1, corruption_rate=corruption_rate)
+    wanted = "at least 1, and finite"
+    (mean,) = check_real(
+        wanted, lambda x: 1 <= x < math.inf, mean_span_length=mean_span_length
+    )
+    return rate, mean
 
 
 def span_config(vocab_size: int, sentinels: int, **sizes) -> Seq2SeqConfig:
@@ -143,7 +145,7 @@ def span_config(vocab_size: int, sentinels: int, **sizes) -> Seq2SeqConfig:
     >>> config.vocab_size, config.end_token, config.pad_token
     (56, 54, 55)
     """
-    check_positive(vocab_size=vocab_size, sentinels=sentinels)
+    vocab_size, sentinels = check_positive(vocab_size=vocab_size, sentinels=sentinels)
     end = vocab_size + sentinels
     return Seq2SeqConfig(
         end + 2, end_token=end, pad_token=end + 1, start_token=end + 1, **sizes
@@ -173,7 +175,12 @@ def span_batches(
     ------
     pair of int64 Tensors of shapes (B, S) and (B, T)
     """
-    sizes = (corruption_rate, mean_span_length)
+    sizes = _read_sizes(corruption_rate, mean_span_length)
+    (vocab_size,) = check_whole(1, config.end_token - 1, vocab_size=vocab_size)
+    return _batches(windows, vocab_size, config, sizes, generator)
+
+
+def _batches(windows, vocab_size, config, sizes, generator) -> Iterator:
     sentinels = config.end_token - vocab_size
     for tokens in windows:
         _check(tokens, vocab_size)
@@ -194,27 +201,24 @@ def _with_sentinels(tokens: Tensor, replaced: Tensor, first_sentinel: int) -> Te
     return found[~replaced | begins].view(len(tokens), -1)
 
 
-def _check(tokens: Tensor, first_sentinel: int) -> None:
+def _check(tokens: Tensor, first_sentinel: int) -> int:
     whole = isinstance(tokens, Tensor) and tokens.dtype == torch.int64
     if not whole or tokens.ndim != 2 or not len(tokens) or tokens.shape[1] < 2:
         raise ValueError(
             f"tokens={describe(tokens)} must be int64 of shape (B > 0, L > 1)"
         )
-    check_positive(first_sentinel=first_sentinel)
+    (first_sentinel,) = check_positive(first_sentinel=first_sentinel)
     if not 0 <= tokens.min() <= tokens.max() < first_sentinel:
         raise ValueError(
             f"tokens up to {tokens.max()} must be below "
             f"first_sentinel={first_sentinel}, and from 0 on: the smallest is "
             f"{tokens.min()}"
         )
+    return first_sentinel
 
 
 def _check_end(end_token: int, first_sentinel: int, spans: int) -> None:
-    end = as_whole(end_token)
-    if end is None or end < 0:
-        raise ValueError(
-            f"end_token={describe(end_token)} must be a whole number from 0 on"
-        )
+    (end,) = check_whole(0, None, end_token=end_token)
     if first_sentinel <= end < first_sentinel + spans:
         raise ValueError(
             f"end_token={end_token} is one of the {spans} sentinels from "

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from genai_lib.genres.decoder_only.figure import LINE_HEIGHT
 from genai_lib.genres.decoder_only.figure_pieces import CELLS, cells, visible
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREY, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
 START = 48
 HEIGHT = 220

@@ -8,13 +8,19 @@ Shape letters used in this file
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import (
+    check_floating,
+    check_share,
+    check_whole,
+    describe,
+)
 from genai_lib.data import random_windows
-from genai_lib.genres.encoder_only.masking import mask_tokens
+from genai_lib.genres.encoder_only.masking import check_masking, mask_tokens
 
 
 def masked_windows(
@@ -47,13 +53,24 @@ def masked_windows(
     ------
     inputs, targets : int64 Tensors of shape (size, length)
     """
-    special = () if first is None else (first,)
-    for rows in random_windows(tokens, length - len(special), size, generator):
-        if first is not None:
-            rows = torch.cat([torch.full_like(rows[:, :1], first), rows], dim=1)
-        yield mask_tokens(
-            rows, mask_token, vocab_size, rate, generator, special=special
-        )
+    special = [] if first is None else check_whole(0, None, first=first)
+    check_masking(tokens, mask_token, vocab_size, rate, special)
+    (length,) = check_whole(1 + len(special), None, length=length)
+    rows = random_windows(tokens, length - len(special), size, generator)
+    mask = partial(
+        mask_tokens,
+        mask_token=mask_token,
+        vocab_size=vocab_size,
+        rate=rate,
+        generator=generator,
+        special=special,
+    )
+    return map(mask, (_led(special, row) for row in rows))
+
+
+def _led(special: list[int], rows: Tensor) -> Tensor:
+    """Put tokens before each row."""
+    return torch.cat([rows.new_tensor(special).expand(len(rows), -1), rows], dim=1)
 
 
 def choose_holes(
@@ -76,10 +93,8 @@ def choose_holes(
     bool Tensor of shape (B, T)
     """
     count, length = rows.shape
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate={rate} must be from 0 to 1")
-    if not 0 <= first < length:
-        raise ValueError(f"first={first} must be from 0 to {length - 1}")
+    (rate,) = check_share(rate=rate)
+    (first,) = check_whole(0, length - 1, first=first)
     home = generator.device
     if rate == 0:
         chosen = torch.randint(

@@ -13,7 +13,7 @@ References
 
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import check_positive, check_whole, describe
 from genai_lib.components.attention import ACTIVATIONS
 from genai_lib.genres.encoder_only.config import BertConfig
 
@@ -86,4 +86,5 @@ def padding_mask(tokens: Tensor, padding: int) -> Tensor:
     """
     if not isinstance(tokens, Tensor) or tokens.ndim != 2:
         raise ValueError(f"tokens={describe(tokens)} must have shape (B, T)")
+    (padding,) = check_whole(None, None, padding=padding)
     return (tokens != padding)[:, None, None]

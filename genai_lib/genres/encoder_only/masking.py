@@ -20,10 +20,10 @@ from torch.nn import functional
 
 from genai_lib.checks import (
     as_ids,
-    as_real,
     as_whole,
     check_positive,
     check_share,
+    check_tokens,
     describe,
 )
 
@@ -75,12 +75,12 @@ def mask_tokens(
         If a token is outside the vocabulary, a share outside [0, 1], or no token is
         left to draw.
     """
-    check_positive(vocab_size=vocab_size)
-    vocab_size = as_whole(vocab_size)
-    kept = as_ids("mask_token and special", [mask_token, *special], vocab_size)
-    kept, mask_token = sorted(set(kept)), kept[0]
-    _check(tokens, vocab_size, kept, rate, masked, replaced)
-    rate, masked, replaced = map(as_real, (rate, masked, replaced))
+    kept = check_masking(tokens, mask_token, vocab_size, rate, special)
+    rate, masked, replaced = check_share(rate=rate, masked=masked, replaced=replaced)
+    # Sums such as 0.9 + 0.1 may miss 1 by a rounding.
+    if masked + replaced > 1 + 1e-9:
+        raise ValueError(f"masked + replaced={masked + replaced} must be from 0 to 1")
+    mask_token, vocab_size = kept[0], as_whole(vocab_size)
     home = generator.device if generator is not None else tokens.device
     shape = tuple(tokens.shape)
     chance, fate = torch.rand(2, *shape, generator=generator, device=home)
@@ -130,20 +130,22 @@ def masked_loss_fast(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     return total / max(len(logits), 1)
 
 
-def _check(tokens, vocab_size, kept, rate, masked, replaced) -> None:
+def check_masking(
+    tokens: Tensor,
+    mask_token: int,
+    vocab_size: int,
+    rate: float,
+    special: Sequence[int],
+) -> list[int]:
+    """Return the mask and the special tokens as ints; ValueError if one cannot be."""
+    (vocab_size,) = check_positive(vocab_size=vocab_size)
+    kept = as_ids("mask_token and special", [mask_token, *special], vocab_size)
     if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:
         raise ValueError(f"tokens={describe(tokens)} must be an int64 tensor")
     if tokens.ndim < 1:
         raise ValueError(f"tokens={describe(tokens)} must have shape (..., T)")
-    if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < vocab_size:
-        raise ValueError(
-            f"tokens from {tokens.min()} to {tokens.max()} must be from 0 to "
-            f"vocab_size - 1 = {vocab_size - 1}"
-        )
-    if len(kept) == vocab_size:
+    check_tokens("tokens", tokens, vocab_size)
+    if len(set(kept)) == vocab_size:
         raise ValueError(f"special={kept} leaves no token of {vocab_size} to draw")
-    check_share(rate=rate, masked=masked, replaced=replaced)
-    both = as_real(masked) + as_real(replaced)
-    # Sums such as 0.9 + 0.1 may miss 1 by a rounding.
-    if both > 1 + 1e-9:
-        raise ValueError(f"masked + replaced={both} must be from 0 to 1")
+    check_share(rate=rate)
+    return kept

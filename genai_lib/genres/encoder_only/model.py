@@ -15,7 +15,7 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_numbers, describe
+from genai_lib.checks import check_boolean, check_numbers, describe
 from genai_lib.components.attention import (
     ACTIVATIONS,
     FeedForward,
@@ -122,14 +122,8 @@ class Bert(Pretrained):
                 "this model has no head; only `hidden_states` can be asked for"
             )
         hidden = self.hidden_states(tokens, token_types, mask=mask)
-        if at is not None and (
-            not isinstance(at, Tensor)
-            or at.dtype != torch.bool
-            or at.shape != tokens.shape
-        ):
-            raise ValueError(
-                f"at={describe(at)} must be boolean, of shape {tuple(tokens.shape)}"
-            )
+        if at is not None:
+            check_boolean("at", at, tokens.shape, tokens.device)
         return self.head(hidden if at is None else hidden[at])
 
     def hidden_states(

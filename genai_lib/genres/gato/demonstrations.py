@@ -9,11 +9,12 @@ References
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import repeat
 
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import check_positive, check_share, check_whole
 from genai_lib.genres.gato.environments import (
     CORRIDOR,
     GRID,
@@ -57,6 +58,8 @@ def cart_pole_episodes(
     mistakes : float, default=0.1
         The fraction of pushes that are replaced.
     """
+    count, steps = check_positive(count=count, steps=steps)
+    (mistakes,) = check_share(mistakes=mistakes)
     environment, episodes = make_cart_pole(), []
     for _ in range(count):
         seed = int(torch.randint(2**31, (), generator=generator))
@@ -80,15 +83,16 @@ def cart_pole_episodes(
 
 def grid_episodes(count: int, generator: torch.Generator) -> list[Episode]:
     """Record `count` episodes of the expert on the grid, each from another seed."""
-    return _demonstrate(
-        [GridWorld() for _ in range(count)], GRID, grid_expert, generator
-    )
+    (count,) = check_positive(count=count)
+    environments = [GridWorld() for _ in range(count)]
+    return _demonstrate(environments, GRID, grid_expert, generator)
 
 
 def corridor_episodes(
     count: int, generator: torch.Generator, swapped: bool
 ) -> list[Episode]:
     """Record `count` episodes of the expert in the corridor, each from another seed."""
+    (count,) = check_positive(count=count)
     environments = [Corridor(swapped) for _ in range(count)]
     return _demonstrate(
         environments, CORRIDOR, partial(corridor_expert, swapped=swapped), generator
@@ -136,8 +140,14 @@ def windows(
         The fraction of sequences with a prompt. Half of the prompts are the end of
         an episode, half start at a random step.
     """
-    check_positive(tokens_per_step=tokens_per_step, steps=steps)
+    tokens_per_step, steps = check_positive(
+        tokens_per_step=tokens_per_step, steps=steps
+    )
+    (prompt_steps,) = check_whole(0, steps - 1, prompt_steps=prompt_steps)
+    (prompt_rate,) = check_share(prompt_rate=prompt_rate)
     long = [e for e in episodes if len(e) >= prompt_steps * tokens_per_step]
+    if not long and (prompt_rate or not episodes):
+        raise ValueError(f"episodes: none has prompt_steps={prompt_steps} time steps")
 
     def below(number: int) -> int:
         return int(torch.randint(number, (), generator=generator))
@@ -155,5 +165,4 @@ def windows(
         prompt = window(long[below(len(long))], prompt_steps, end=below(2) == 0)
         return join(prompt, window(episode, steps - prompt_steps))
 
-    while True:
-        yield sequence()
+    return (sequence() for _ in repeat(None))

@@ -10,6 +10,7 @@ Letters used in this file
 import torch
 from torch import Tensor
 
+from genai_lib.checks import check_positive
 from genai_lib.genres.decoder_only import cross_entropy_bits
 from genai_lib.genres.gato.model import Gato, likeliest
 from genai_lib.genres.gato.sequences import (
@@ -46,6 +47,7 @@ def generate_captions(
     ValueError
         If the logits are not finite.
     """
+    (max_new_tokens,) = check_positive(max_new_tokens=max_new_tokens)
     device = model.local.weight.device
     sequences = observed.to(device)
     for _ in range(max_new_tokens):

@@ -4,16 +4,15 @@ Chapter  chapters/genres/gato.ipynb
 Tests    tests/genres/gato/test_interface.py
 """
 
-import operator
-
 import gymnasium
+import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Dict
 from gymnasium.utils import RecordConstructorArgs
 
-from genai_lib.checks import describe
+from genai_lib.checks import check_whole, describe
 
 
 class SmallEnvironment(gymnasium.Env):
@@ -118,7 +117,7 @@ class NamedObservation(gymnasium.ObservationWrapper, RecordConstructorArgs):
 
 
 def whole_number(name: str, value: object, count: int | None = None) -> int:
-    """Return a value of Python, NumPy or PyTorch as an int.
+    """Return a value of Python, NumPy or PyTorch as an int; True counts as 1.
 
     Raises
     ------
@@ -128,15 +127,5 @@ def whole_number(name: str, value: object, count: int | None = None) -> int:
     >>> whole_number("action", torch.tensor(3), 4)
     3
     """
-    try:
-        number = operator.index(value.item() if hasattr(value, "item") else value)
-    except (
-        TypeError,
-        ValueError,
-        RuntimeError,
-    ):  # not one whole number
-        number = -1
-    if number < 0 or (count is not None and number >= count):
-        wanted = "on" if count is None else f"to {count - 1}"
-        raise ValueError(f"{name}={value!r} must be a whole number from 0 {wanted}")
-    return number
+    value = int(value) if isinstance(value, bool | np.bool_) else value
+    return check_whole(0, None if count is None else count - 1, **{name: value})[0]

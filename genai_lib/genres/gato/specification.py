@@ -20,7 +20,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_positive, describe
+from genai_lib.checks import (
+    check_each,
+    check_finite,
+    check_positive,
+    check_whole,
+    describe,
+)
 from genai_lib.data import CharacterTokenizer
 from genai_lib.genres.gato.tokens import (
     BINS,
@@ -91,6 +97,7 @@ class Image:
 
     def __post_init__(self) -> None:
         check_positive(patch=self.patch)
+        check_each(check_positive, shape=self.shape)
         if len(self.shape) != 3 or any(side % self.patch for side in self.shape[1:]):
             raise ValueError(
                 f"shape={self.shape} must be (channels, rows, columns), the last two "
@@ -116,9 +123,8 @@ class Discrete:
     order = 2
 
     def __post_init__(self) -> None:
-        check_positive(options=self.options)
-        if self.options > BINS:
-            raise ValueError(f"options={self.options} are more than {BINS}")
+        check_whole(1, BINS, options=self.options)
+        check_each(check_positive, shape=self.shape)
 
     def tokens(self, name: str, values: Tensor, vocabulary: Vocabulary) -> Tensor:
         """Return the numbers themselves as tokens, row by row (S, n)."""
@@ -145,6 +151,8 @@ class Continuous:
     order = 2
 
     def __post_init__(self) -> None:
+        check_each(check_positive, shape=self.shape)
+        check_finite(low=self.low, high=self.high)
         if not -self.limit <= self.low < self.high <= self.limit:
             raise ValueError(
                 f"low={self.low} must be below high={self.high}, both within "

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import as_real, as_whole, check_finite, check_positive
+from genai_lib.checks import check_finite, check_positive
 from genai_lib.genres.inference.filters import check_logits
 from genai_lib.genres.inference.generation import read_ends, read_prompt
 
@@ -89,12 +89,11 @@ def beam_search(
     """
     prompt = read_prompt(model, prompt, max_new_tokens, dimensions=(1,))
     ends = read_ends(model, end_token, prompt)
-    check_positive(beams=beams)
-    check_finite(length_penalty=length_penalty)
+    most, beams = check_positive(max_new_tokens=max_new_tokens, beams=beams)
+    (length_penalty,) = check_finite(length_penalty=length_penalty)
     if not isinstance(early_stopping, bool) and early_stopping != "never":
         raise ValueError(f"{early_stopping=!r} must be one of {EARLY_STOPPING}")
-    most, beams = as_whole(max_new_tokens), as_whole(beams)
-    search = _Search(most, beams, as_real(length_penalty), early_stopping, ends)
+    search = _Search(most, beams, length_penalty, early_stopping, ends)
     cache = model.new_cache()
     logits = model(prompt[None], cache=cache)[:, -1].expand(beams, -1)  # (K, V)
     cache.select(torch.zeros(beams, dtype=torch.int64, device=prompt.device))
@@ -128,6 +127,7 @@ def best_continuations(
     rows, tokens : int64 Tensors of shape (B, count)
         The beginning that each extends, from 0 to K - 1, and its new token.
     """
+    (count,) = check_positive(count=count)
     unused = scores.flatten()[:, None] == -math.inf
     check_logits(logits.masked_fill(unused, 0.0))
     logs = logits.float().log_softmax(dim=-1).view(*scores.shape, -1)  # (B, K, V)

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from genai_lib.genres.decoder_only import figure_pieces as expected_pieces
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREY, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREY, VERMILION, described
 
 STEPS_PER_DECADE = 50
 HEIGHT, SHOWN = 260, 40

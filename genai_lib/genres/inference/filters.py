@@ -24,11 +24,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from genai_lib.checks import (
-    as_real,
-    as_whole,
     can_be_read,
     check_floating,
     check_positive,
+    check_real,
     check_share,
     describe,
     store_plain_numbers,
@@ -60,10 +59,8 @@ def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
     tensor([-inf, 3., 2.])
     """
     check_logits(logits)
-    check_positive(top_k=top_k)
-    last = logits.topk(min(as_whole(top_k), logits.shape[-1])).values[
-        ..., -1:
-    ]  # (..., 1)
+    (top_k,) = check_positive(top_k=top_k)
+    last = logits.topk(min(top_k, logits.shape[-1])).values[..., -1:]  # (..., 1)
     return logits.masked_fill(logits < last, -math.inf)
 
 
@@ -85,10 +82,10 @@ def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
     tensor([ True,  True, False])
     """
     check_logits(logits)
-    check_share(top_p=top_p)
+    (top_p,) = check_share(top_p=top_p)
     rising, places = logits.sort(dim=-1)
     # A token is cut if it and all less probable ones sum to at most 1 - p.
-    cut = softmax(rising, dim=-1).cumsum(dim=-1) <= 1 - as_real(top_p)
+    cut = softmax(rising, dim=-1).cumsum(dim=-1) <= 1 - top_p
     cut[..., -1] = False
     return logits.masked_fill(cut.scatter(-1, places, cut), -math.inf)
 
@@ -111,9 +108,9 @@ def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
     tensor([ True,  True, False])
     """
     check_logits(logits)
-    check_share(min_p=min_p)
+    (min_p,) = check_share(min_p=min_p)
     probabilities = softmax(logits, dim=-1)
-    least = as_real(min_p) * probabilities.amax(dim=-1, keepdim=True)  # (..., 1)
+    least = min_p * probabilities.amax(dim=-1, keepdim=True)  # (..., 1)
     return logits.masked_fill(probabilities < least, -math.inf)
 
 
@@ -141,11 +138,8 @@ class Sampling:
     min_p: float | None = None
 
     def __post_init__(self) -> None:
-        theta = as_real(self.temperature)
-        if theta is None or not 0 <= theta < math.inf:
-            raise ValueError(
-                f"temperature={self.temperature!r} must be finite and 0 or more"
-            )
+        wanted = "finite and 0 or more"
+        check_real(wanted, lambda x: 0 <= x < math.inf, temperature=self.temperature)
         if self.top_k is not None:
             check_positive(top_k=self.top_k)
         fractions = {"top_p": self.top_p, "min_p": self.min_p}

@@ -43,7 +43,7 @@ def generate_loop(
     Parameters
     ----------
     model : nn.Module
-    prompt : int64 Tensor of shape (B, T)
+    prompt : integer Tensor of shape (B, T)
     max_new_tokens : int
         N.
     sampling : Sampling, default=the model's own probabilities
@@ -53,8 +53,8 @@ def generate_loop(
     -------
     int64 Tensor of shape (B, N)
     """
-    tokens = prompt
-    for _ in range(max_new_tokens):
+    tokens = prompt = read_prompt(model, prompt, max_new_tokens, dimensions=(2,))
+    for _ in range(as_whole(max_new_tokens)):
         logits = model(tokens)[:, -1]  # (B, V), of the token after the last
         new = sampling.draw(logits, generator)  # (B,)
         tokens = torch.cat([tokens, new[:, None]], dim=1)

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from genai_lib.checks import (
-    as_real,
-    as_whole,
     check_above_zero,
     check_positive,
     check_tokens,
+    check_whole,
     describe,
     is_whole_dtype,
 )
@@ -55,6 +54,7 @@ class TokenCache:
 
     def crop(self, length: int) -> None:
         """Keep only the first `length` positions."""
+        (length,) = check_whole(0, self.length, length=length)
         if self.tokens is not None:
             self.tokens = self.tokens[:, :length]
 
@@ -88,16 +88,14 @@ class NGramModel(nn.Module):
         self, tokens: Tensor, order: int, vocab_size: int, strength: float = 4.0
     ) -> None:
         super().__init__()
-        check_positive(order=order, vocab_size=vocab_size)
-        order, vocab_size = as_whole(order), as_whole(vocab_size)
+        order, vocab_size = check_positive(order=order, vocab_size=vocab_size)
         whole = isinstance(tokens, Tensor) and is_whole_dtype(tokens.dtype)
         if not whole or tokens.ndim != 1 or len(tokens) < order:
             raise ValueError(
                 f"tokens={describe(tokens)} must be whole, of shape (N,), N >= {order}"
             )
         tokens = check_tokens("tokens", tokens, vocab_size)
-        check_above_zero(strength=strength)
-        strength = as_real(strength)
+        (strength,) = check_above_zero(strength=strength)
         if vocab_size**order >= 2**62:
             raise ValueError(
                 f"vocab_size={vocab_size} to the power of order={order} must be below "

@@ -23,7 +23,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from genai_lib.checks import as_whole, check_positive, check_share, describe
+from genai_lib.checks import (
+    as_id_tensor,
+    check_positive,
+    check_share,
+    check_whole,
+    describe,
+)
 
 EQUALS = 10
 STEPS = 11
@@ -58,8 +64,12 @@ def digit_sums(
     answer : int64 Tensor of shape (B, 2 N + 4)
         Padded with the end token.
     """
-    check_positive(digits=digits, size=size)
-    check_share(with_steps=with_steps, mistakes=mistakes)
+    digits, size = check_positive(digits=digits, size=size)
+    shares = check_share(with_steps=with_steps, mistakes=mistakes)
+    return _questions(digits, size, generator, *shares)
+
+
+def _questions(digits, size, generator, with_steps, mistakes) -> Iterator:
     while True:
         question = torch.randint(10, (size, digits), generator=generator)
         wrong = torch.rand(size, digits, generator=generator) < mistakes
@@ -74,6 +84,7 @@ def write_steps(question: Tensor, slips: Tensor | int = 0) -> Tensor:
 
     `slips` (..., N) are errors that are added to the totals.
     """
+    question, slips = as_id_tensor("question", question), as_id_tensor("slips", slips)
     totals = (question + slips).cumsum(dim=-1) % 10
     steps = torch.stack([question, totals], dim=-1).flatten(-2)  # (..., 2 N)
     colon, equals, end = (
@@ -163,7 +174,7 @@ def pass_at_k(right: int, answers: int, k: int) -> float:
     >>> round(pass_at_k(right=1, answers=4, k=2), 3)
     0.5
     """
-    check_positive(answers=answers, k=k)
-    if as_whole(right) is None or not 0 <= right <= answers or k > answers:
-        raise ValueError(f"right={right} and k={k} must be at most answers={answers}")
+    (answers,) = check_positive(answers=answers)
+    (right,) = check_whole(0, answers, right=right)
+    (k,) = check_whole(1, answers, k=k)
     return 1 - math.comb(answers - right, k) / math.comb(answers, k)

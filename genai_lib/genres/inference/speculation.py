@@ -121,7 +121,7 @@ def speculative_decode(
         vocabulary. Later: as `generate`.
     """
     sampling = Sampling(temperature, top_k, top_p, min_p)
-    check_positive(ahead=ahead)
+    (ahead,) = check_positive(ahead=ahead)
     sizes = [vocabulary_of(reader) for reader in (model, draft)]
     if None not in sizes and sizes[0] != sizes[1]:
         raise ValueError(
@@ -132,7 +132,7 @@ def speculative_decode(
         tokens = read_prompt(reader, prompt, max_new_tokens, dimensions=(1,))
     ends, most = read_ends(model, end_token, tokens), as_whole(max_new_tokens)
     readers = _Reader(model), _Reader(draft)
-    return _rounds(*readers, tokens, most, as_whole(ahead), sampling, generator, ends)
+    return _rounds(*readers, tokens, most, ahead, sampling, generator, ends)
 
 
 @torch.no_grad()

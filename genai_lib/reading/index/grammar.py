@@ -1,7 +1,7 @@
-"""A grammar written by hand: sentences of the kind that a documentation has.
+"""A hand-written grammar of sentences like those of a documentation.
 
-It never saw the documentation. Every rule lists what its name may become; a word in
-angle brackets is the name of another rule. Some lead back to themselves, as in "the
+It was written without the documentation. Every rule lists what its name may become; a
+word in angle brackets is the name of another rule. Some rules are recursive, as in "the
 output of a tool that returns the output of a tool", so there is no longest sentence.
 
 Tests    tests/reading/index/test_stored.py
@@ -29,7 +29,7 @@ NAME = re.compile(r"<(\w+)>")
 
 
 def write_sentence(random: Random) -> str:
-    """Expand the rule for a sentence; at every name each alternative is as likely."""
+    """Expand the rule for a sentence; all alternatives of a name are equally likely."""
 
     def expand(name: str) -> str:
         return NAME.sub(lambda found: expand(found[1]), random.choice(RULES[name]))
@@ -39,7 +39,7 @@ def write_sentence(random: Random) -> str:
 
 
 def continue_sentence(beginning: str, random: Random) -> str:
-    """Write sentences until one begins so: a draw from p(sentence | beginning)."""
+    """Draw from p(sentence | beginning): write sentences until one begins like this."""
     while not (sentence := write_sentence(random)).startswith(beginning):
         pass
     return sentence
@@ -55,11 +55,11 @@ def can_write(sentence: str) -> bool:
 
     @functools.cache
     def ends(name: str, start: int) -> set[int]:
-        """Collect where the text can be after the rule was followed from `start`."""
+        """Return the places where text that the rule allows from `start` can end."""
         found = set()
         for alternative in RULES[name]:
             places = {start}
-            # Words and names take turns.
+            # Plain words and names of rules alternate.
             for number, part in enumerate(NAME.split(alternative)):
                 if number % 2:
                     places = {end for place in places for end in ends(part, place)}

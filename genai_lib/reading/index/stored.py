@@ -1,9 +1,9 @@
-"""Make what the figure of the first page shows: three models continue one beginning.
+"""Make the data of the front page's figure: three models continue one beginning.
 
 `make stored TOPIC=index` writes three_models.json: continuations by a grammar written
-by hand, by counts of characters and by the small GPT, and what a held-out character
-costs each. Nothing is picked: each place has a seed of its own, and what it gave is
-stored.
+by hand, by counts of characters and by the small GPT, and the bits per held-out
+character of each. Nothing is selected: each text has its own seed, and what that seed
+gave is stored.
 
 Tests    tests/reading/index/test_stored.py
 """
@@ -34,13 +34,13 @@ WORD = re.compile(r"[a-z]{2,}", re.IGNORECASE)
 
 @functools.lru_cache(maxsize=1)
 def count_characters() -> KneserNey:
-    """Count in the text that the small GPT was trained on."""
+    """Return an n-gram model of the text that the small GPT was trained on."""
     documentation = load_documentation()
     return KneserNey(documentation.train, ORDER, documentation.characters)
 
 
 def seed_of(beginning: str, sample: int) -> int:
-    """Number the places of the figure: 1, 2, 3 and so on."""
+    """Return the seed of a text: the texts are numbered 1, 2, 3 and so on."""
     return BEGINNINGS.index(beginning) * SAMPLES + sample
 
 
@@ -73,7 +73,7 @@ def by_gpt(beginning: str, seed: int) -> str:
 
 
 def shown(text: str) -> str:
-    """Write a paragraph in one line, with an ellipsis where it was broken off.
+    """Write a paragraph in one line, with an ellipsis where it was cut off.
 
     >>> shown("a line\\nand a half"), shown("a line\\n\\n")
     ('a line and a half…', 'a line')
@@ -89,17 +89,17 @@ def held_out_sentences() -> list[str]:
 
 
 def known_share(texts: list[str]) -> float:
-    """Measure which share of the words of texts occurs in the training text."""
+    """Return the fraction of the words of texts that occur in the training text."""
     known = {word.lower() for word in WORD.findall(load_documentation().train)}
     words = []
     for text in texts:
-        # Where a text was broken off, its last word may be as well.
+        # The last word of a text that was cut off may be cut off as well.
         words += WORD.findall(text)[: -1 if text.endswith("…") else None]
     return round(sum(word.lower() in known for word in words) / len(words), DIGITS)
 
 
 def measure() -> dict[str, dict]:
-    """Say of each model how large it is, and how well it expects held-out text."""
+    """Measure the size of each model and its bits per character of held-out text."""
     documentation = load_documentation()
     model, characters = load_small_gpt()
     counts = count_characters()
@@ -135,7 +135,7 @@ def write(beginning: str, sample: int) -> dict[str, str]:
 
 
 def make() -> dict[str, dict]:
-    """Compute everything."""
+    """Return the measures and the texts of all models."""
     models = measure()
     samples = {
         beginning: [write(beginning, sample) for sample in range(1, SAMPLES + 1)]
@@ -148,7 +148,7 @@ def make() -> dict[str, dict]:
 
 
 def make_three_models(folder: Path) -> None:
-    """Write what three models continue one beginning with into a folder."""
+    """Write the continuations by three models into a folder."""
     runtime.threads()
     text = json.dumps(make(), ensure_ascii=False, indent=1)
     (folder / PATH.name).write_text(text + "\n", encoding="utf-8")

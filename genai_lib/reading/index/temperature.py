@@ -41,7 +41,7 @@ def temperature() -> LiveFigure:
         derived=distribution([repr(logit) for logit in WORD_LOGITS.values()]),
         caption=(
             "Move θ. At 0 only the likeliest word is left; at ∞ every word is as "
-            "likely as any other. The six scores behind the bars are written by hand."
+            "likely as any other. The six logits behind the bars are written by hand."
         ),
         alt=(
             "Bars of the probability of six next words at temperature 1: mat leads, "

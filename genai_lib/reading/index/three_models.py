@@ -1,4 +1,4 @@
-"""The figure of the first page: three models continue one beginning.
+"""The figure of the front page: three models continue one beginning.
 
 Page     chapters/index.md
 Tests    tests/reading/index/test_three_models.py
@@ -19,12 +19,12 @@ SPACE = "\u00a0"  # a line must not end before a number's value
 
 @functools.lru_cache(maxsize=1)
 def stored() -> dict[str, dict]:
-    """Read what the models are, and what they wrote."""
+    """Read the measures of the models, and the texts that they wrote."""
     return json.loads(PATH.read_text(encoding="utf-8"))
 
 
 def introductions() -> dict[str, tuple[str, str]]:
-    """Give each model a title, and a line on what it is and what it expects."""
+    """Return for each model a title, and a line with its size and its measures."""
     grammar, counts, gpt = stored()["models"].values()
     possible = f"only {grammar['possible']}" if grammar["possible"] else "none"
     return {
@@ -56,7 +56,7 @@ def _measured(model: dict[str, float]) -> str:
 
 
 def continuations(beginning: str, sample: int) -> list[Passage]:
-    """Give what the three models wrote after a beginning.
+    """Return what the three models wrote after a beginning.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def continuations(beginning: str, sample: int) -> list[Passage]:
 
 
 def described(beginning: str, sample: int) -> str:
-    """Say the three texts in one sentence each."""
+    """Return the alternative text: the three texts, one sentence each."""
     texts = continuations(beginning, sample)
     said = [f"{passage.title}: “{beginning}{passage.text}”" for passage in texts]
     return f"Three texts that begin with “{beginning}”. " + " ".join(said)

@@ -37,7 +37,7 @@ NORMALISERS = {
     "softmax": softmax,
     "adaptive": adaptive_temperature_softmax,
     "readable": adaptive_temperature_readable,
-    "held": partial(adaptive_temperature_softmax, highest=4.4),
+    "held": partial(adaptive_temperature_softmax, max_entropy=4.4),
     "reversed": partial(
         adaptive_temperature_softmax, polynomial=ENTROPY_POLYNOMIAL[::-1]
     ),
@@ -139,7 +139,7 @@ def test_where_the_polynomial_crosses_one_and_peaks():
 def test_beta_is_one_outside_and_held_on_request():
     spread = torch.tensor([0.0, 0.5, 0.84, 5.95, 8.0, 9.0])
     assert inverse_temperature(spread).tolist() == [1.0] * 6
-    held = inverse_temperature(spread, highest=4.41)
+    held = inverse_temperature(spread, max_entropy=4.41)
     assert held[:3].tolist() == [1.0] * 3
     assert_close(held[3:], torch.full((3,), 2.42), atol=5e-3, rtol=0)
 
@@ -171,7 +171,9 @@ def test_gradcheck_of_the_hand_written_gradient(dim):
     assert torch.autograd.gradcheck(lambda z: adaptive_temperature_softmax(z, dim), z)
 
 
-@pytest.mark.parametrize("options", [{}, {"highest": 1.5}, {"polynomial": (0.3, 1.2)}])
+@pytest.mark.parametrize(
+    "options", [{}, {"max_entropy": 1.5}, {"polynomial": (0.3, 1.2)}]
+)
 def test_gradient_equals_that_of_the_readable_form(options):
     z = random_rows()
     z[2, 3:6] = -INF
@@ -324,9 +326,9 @@ def test_bad_parameters_are_named():
         for polynomial in ((), (1.0, math.nan), (INF,)):
             with pytest.raises(ValueError, match="polynomial="):
                 form(z, polynomial=polynomial)
-        for highest in (0.0, -1.0, math.nan):
-            with pytest.raises(ValueError, match="highest="):
-                form(z, highest=highest)
+        for limit in (0.0, -1.0, math.nan):
+            with pytest.raises(ValueError, match="max_entropy="):
+                form(z, max_entropy=limit)
     with pytest.raises(ValueError, match="entropy="):
         inverse_temperature(1.0)
     for scale in (INF, math.nan, "big", None):
@@ -432,6 +434,14 @@ def right_sparsemax(logits):
     return sparsemax(torch.tensor(logits, dtype=torch.double)).tolist()
 
 
+def sparsemax_of_sorted_logits(logits):
+    sums = [sum(logits[: i + 1]) for i in range(len(logits))]
+    pairs = zip(logits, sums, strict=True)
+    support = sum(1 + (i + 1) * z > total for i, (z, total) in enumerate(pairs))
+    threshold = (sums[support - 1] - 1) / support
+    return [max(z - threshold, 0.0) for z in logits]
+
+
 def stub(*arguments):
     """Stand for an exercise that is not filled in."""
 
@@ -471,6 +481,7 @@ def stub(*arguments):
                 lambda z: [x + (1 - sum(z)) / len(z) for x in z]: "none below 0",
                 lambda z: [max(x, 0.0) for x in z]: "not to 1",
                 lambda z: [INF - INF] * len(z): "hold NaN",
+                sparsemax_of_sorted_logits: "sum to 1.525, not to 1",
             },
         ),
     ],

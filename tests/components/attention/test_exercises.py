@@ -64,6 +64,9 @@ CASES = [
             lambda q, k, w: window_mask(q, k, w).float(): "booleans",
             lambda q, k, w: window_mask(k, k, w): "the shape should be (2, 7)",
             lambda q, k, w: torch.ones(q, k) > 0: "the future can be seen",
+            lambda q, k, w: (
+                window_mask(q, k, w) if w <= k else torch.ones(q, k) > 0
+            ): "a window of 99 the future can be seen",
         },
     ),
     (

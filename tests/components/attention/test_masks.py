@@ -232,6 +232,49 @@ def test_the_fused_way_can_be_exported_and_simulated():
         assert attend_fast(*fake, mode.from_tensor(mask)).shape == (2, 2, 5, 4)
 
 
+# What the masks cannot mend
+
+
+def test_a_broken_vector_behind_the_mask_breaks_the_gradients_of_the_maps():
+    """As 0 · NaN is NaN; with zeros in its place it breaks none."""
+    attention, x = MultiHeadAttention(WIDTH, 2), torch.randn(2, LENGTH, WIDTH)
+    x[:, HIDDEN] = NAN
+    broken = {}
+    for name, inputs in {"as it is": x, "zeros": x.nan_to_num(0.0)}.items():
+        attention.zero_grad()
+        attention(inputs, mask=PADDING)[:, :HIDDEN].sum().backward()
+        grads = {n: p.grad for n, p in attention.named_parameters()}
+        broken[name] = {n for n, grad in grads.items() if not grad.isfinite().all()}
+    assert broken["zeros"] == set()
+    assert {"to_key.weight", "to_value.weight"} <= broken["as it is"]
+
+
+# Devices
+
+
+def test_masks_on_another_device_are_named():
+    elsewhere = {"device": "meta", "dtype": torch.bool}
+    x, tokens = torch.randn(B, LENGTH, WIDTH), torch.randint(1, 9, (B, LENGTH))
+    sizes = {"vocab_size": 9, "width": WIDTH, "layers": 1, "heads": 2}
+    bert = Bert(BertConfig(context=8, **sizes))
+    deberta = Deberta(DebertaConfig(context=8, reach=4, convolution=3, **sizes))
+    square, rows = (torch.ones(*s, **elsewhere) for s in ((LENGTH,) * 2, (B, LENGTH)))
+    said = "is on meta and must be on cpu"
+    for way in (*WAYS.values(), lambda x, mask: attend(x, x, x, mask)):
+        with pytest.raises(ValueError, match=f"mask {said}"):
+            way(x, mask=square)
+    with pytest.raises(ValueError, match=f"mask {said}"):
+        bert(tokens, mask=square)
+    with pytest.raises(ValueError, match=f"at {said}"):
+        bert(tokens, at=rows)
+    with pytest.raises(ValueError, match=f"mask {said}"):
+        deberta(tokens, mask=rows)
+    with pytest.raises(ValueError, match="positions=.*on cpu"):
+        deberta(tokens, positions=torch.arange(LENGTH, device="meta"))
+    with pytest.raises(ValueError, match=f"bias {said}"):
+        attend(x, x, x, bias=square.float())
+
+
 # Shapes
 
 Q, K, B, HEADS = 5, 7, 2, 3

@@ -37,7 +37,6 @@ from genai_lib.components.embeddings.exercises import (
     check_contrast,
     check_passages,
 )
-from genai_lib.components.embeddings.vectors import clustered_vectors
 
 IDS = st.lists(st.integers(0, 6), max_size=12)
 
@@ -288,6 +287,34 @@ def test_euclidean_distance_stays_exact_far_from_the_origin():
     assert found.item() == pytest.approx(exact.item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_unit_length_takes_every_magnitude_that_a_dtype_holds(dtype):
+    numbers = torch.finfo(dtype)
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(5, 4, generator=generator).to(dtype)
+    directions /= directions.abs().amax(1, keepdim=True)
+    wanted = unit_length(directions)
+    for scale in (
+        numbers.max,
+        numbers.max**0.75,
+        numbers.tiny**0.75,
+        64 * numbers.tiny,
+    ):
+        found = unit_length(directions * scale)
+        assert_close(
+            found, wanted, atol=2e-2 if dtype == torch.float16 else 1e-5, rtol=0
+        )
+
+
+def test_unit_length_has_the_gradient_of_a_division_by_the_length():
+    rows = torch.randn(3, 4, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(unit_length, (rows,))
+
+
+def test_a_word_that_never_occurs_is_never_noise():
+    assert noise_distribution(ids(0, 5), power=0.0).tolist() == [0.0, 1.0]
+
+
 def test_worked_example_of_the_chapter():
     """(3, 4) is near (6, 8) by the cosine and near (4, 3) by Euclid."""
     vectors = torch.tensor([[6.0, 8.0], [4.0, 3.0]])
@@ -303,17 +330,6 @@ def test_recall_counts_hits_in_any_order():
     assert recall(ids(2, 9, 8, 1, 2, 3).view(2, 3), exact) == 0.5
 
 
-def test_clustered_vectors_lie_closer_to_their_neighbours():
-    draw = torch.Generator().manual_seed
-    grouped = clustered_vectors(400, 16, draw(0), clusters=20, spread=0.3)
-    loose = clustered_vectors(400, 16, draw(0), clusters=0)
-    ratios = []
-    for vectors in (grouped, loose):
-        distances = euclidean_distance(vectors[:50], vectors).sort(1).values
-        ratios.append((distances[:, 10] / distances.mean(1)).mean().item())
-    assert ratios[0] < 0.9 * ratios[1]
-
-
 # Bad input
 
 ROWS = torch.randn(4, 3)
@@ -325,13 +341,44 @@ ROWS = torch.randn(4, 3)
         (lambda: exact_search(ROWS, ROWS[:, :2], 1), "queries=.*shape .rows, 3"),
         (lambda: exact_search(ROWS, ROWS, 5), "k=5 must be from 1 to the 4"),
         (lambda: exact_search(ROWS, ROWS, 0), "k=0"),
+        (lambda: exact_search(ROWS, ROWS, 1.0), "k=1.0"),
+        (lambda: exact_search(ROWS, ROWS, "1"), "k='1'"),
+        (lambda: exact_search(ROWS, ROWS, math.nan), "k=nan"),
+        (lambda: exact_search(ROWS, ROWS, True), "k=True"),
+        (lambda: exact_search(ROWS, ROWS, None), "k=None"),
+        (lambda: exact_search(ROWS, ROWS, 1, "cosine"), "distance='cosine'"),
+        (lambda: exact_search(ROWS, ROWS, 1, lambda q, v: q @ v.mT / 0), "not finite"),
+        (lambda: exact_search(ROWS, ROWS.double(), 1), "queries=.*same dtype"),
+        (lambda: cosine_distance(ROWS, ROWS[:, :2]), "queries=.*shape .rows, 2"),
+        (lambda: euclidean_distance(ROWS[0], ROWS), "queries=.*shape .rows, 3"),
+        (lambda: euclidean_distance(ROWS, ROWS * math.nan), "vectors holds a value"),
+        (lambda: euclidean_distance(ROWS * 1e25, ROWS), "queries has a row whose"),
+        (lambda: recall([[1]], [[1]]), "found=.*exact="),
         (lambda: exact_search(ROWS.long(), ROWS, 1), "vectors=.*floating-point"),
         (lambda: exact_search(ROWS / 0, ROWS, 1), "vectors holds a value"),
         (lambda: exact_search(ROWS, ROWS * 0, 1), "queries has a row of zeros"),
         (lambda: exact_search(ROWS * 0, ROWS, 1), "vectors has a row of zeros"),
         (lambda: recall(ROWS, ROWS[:2]), "found=.*exact="),
         (lambda: Vocabulary.from_texts(["a b"], 2), "at_least=2"),
+        (lambda: Vocabulary.from_texts(["a b"], 1.5), "at_least=1.5"),
+        (lambda: Vocabulary.from_texts("a b"), "texts='a b' is one text"),
         (lambda: skip_gram_pairs([], 0), "window=0"),
+        (lambda: skip_gram_pairs([], math.nan), "window=nan"),
+        (lambda: skip_gram_pairs([[1, 2]], 1), "texts="),
+        (lambda: skip_gram_pairs([ROWS], 1), "texts="),
+        (lambda: count_pairs(ids(0), ids(0), "5"), "vocab_size='5'"),
+        (lambda: count_pairs(ids(-1), ids(0), 5), "words from -1"),
+        (lambda: count_pairs(ROWS[0], ROWS[0], 5), "words="),
+        (lambda: pmi(torch.ones(2, 3)), "counts="),
+        (lambda: pmi(torch.full((2, 2), math.nan)), "counts="),
+        (lambda: pmi(torch.full((2, 2), math.inf)), "counts="),
+        (lambda: ppmi_vectors(torch.ones(3, 3), 2.0), "width=2.0"),
+        (lambda: ppmi_vectors(torch.ones(3, 3), 2, math.nan), "shift=nan"),
+        (lambda: noise_distribution(ids(0, 0)), "counts="),
+        (lambda: noise_distribution(ids(-1, 3)), "counts="),
+        (lambda: noise_distribution(ids(1, 3), "1"), "power='1'"),
+        (lambda: keep_probability(ids(1, 3), 0.0), "threshold=0.0"),
+        (lambda: keep_probability(ROWS / 0, 0.1), "counts="),
         (
             lambda: count_pairs(ids(0, 5), ids(1, 1), 5),
             "vocab_size=5 has no row for the id 5",
@@ -353,11 +400,17 @@ ROWS = torch.randn(4, 3)
         (lambda: info_nce(ROWS * 0, ROWS), "first has a row of zeros"),
         (lambda: matryoshka_loss(info_nce, ROWS, ROWS, widths=[4]), "widths=.4. must"),
         (lambda: matryoshka_loss(info_nce, ROWS, ROWS, widths=[]), "widths="),
+        (lambda: matryoshka_loss(info_nce, ROWS, ROWS, widths=[1.5]), "widths="),
+        (
+            lambda: matryoshka_loss(
+                info_nce, ROWS, ROWS, widths=[2], weights=[math.nan]
+            ),
+            "weights=nan",
+        ),
         (
             lambda: matryoshka_loss(info_nce, ROWS, ROWS, widths=[2], weights=[]),
             "weights=",
         ),
-        (lambda: clustered_vectors(0, 3, torch.Generator()), "rows=0"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -73,7 +73,7 @@ def test_closed_gates_give_nothing_but_the_bias():
 
 
 def test_the_gate_starts_as_far_open_as_asked():
-    gated = GatedAttention(8, 2, opening=0.9)
+    gated = GatedAttention(8, 2, initial_gate=0.9)
     gated.to_gate.weight.data.zero_()
     assert_close(
         torch.sigmoid(gated.to_gate(torch.randn(5, 8))), torch.full((5, 2), 0.9)
@@ -102,8 +102,8 @@ def test_bad_input_is_named():
     for logits in (torch.zeros(3), torch.zeros(2, 1, 2)):
         with pytest.raises(ValueError, match="logits=.* must broadcast to output="):
             gate(torch.zeros(1, 2), logits)
-    for opening in (0, 1, 1.5, None):
-        with pytest.raises(ValueError, match="opening="):
-            GatedAttention(8, 2, opening=opening)
+    for start in (0, 1, 1.5, None):
+        with pytest.raises(ValueError, match="initial_gate="):
+            GatedAttention(8, 2, initial_gate=start)
     with pytest.raises(ValueError, match="width=8 must be a multiple of heads=3"):
         GatedAttention(8, 3)

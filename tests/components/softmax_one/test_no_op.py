@@ -13,8 +13,8 @@ from genai_lib.components.softmax_one import (
     NoOpHead,
     answer_loss,
     draw_sequences,
-    learn_to_do_nothing,
-    range_to_do_nothing,
+    learn_no_op,
+    no_op_logit_range,
     softmax_one,
 )
 
@@ -94,34 +94,34 @@ def test_weights_that_sum_to_one_leave_an_error_whatever_is_learned():
 @pytest.mark.parametrize("mass", [0.5, 0.9, 0.999])
 def test_the_range_gives_the_sink_its_mass_and_no_smaller_one_does(items, mass):
     logits = torch.zeros(items, dtype=torch.double)
-    logits[0] = range_to_do_nothing(mass, items)
+    logits[0] = no_op_logit_range(mass, items)
     assert softmax(logits)[0].item() == pytest.approx(mass)
     for _ in range(20):
         other = torch.rand(items, dtype=torch.double) * logits[0].abs()
         assert softmax(other)[0] <= mass + 1e-9
 
 
-def gate_leak(logits):
+def gate_mass(logits):
     return torch.sigmoid(logits[0]) * softmax(logits[1:]).sum()
 
 
-def softmax_leak(logits):
+def softmax_mass(logits):
     return softmax(logits)[1:].sum()
 
 
-def one_leak(logits):
+def softmax_one_mass(logits):
     return softmax_one(logits).sum()
 
 
 @pytest.mark.parametrize("items", [16, 256])
 def test_training_finds_the_range_for_softmax_and_none_of_it_for_a_gate(items):
     generator = torch.Generator().manual_seed(1)
-    found = learn_to_do_nothing(softmax_leak, items, 1e-3, generator=generator)
-    wanted = range_to_do_nothing(0.999, items)
+    found = learn_no_op(softmax_mass, items, 1e-3, generator=generator)
+    wanted = no_op_logit_range(0.999, items)
     assert wanted <= found.max() - found.min() < wanted + 0.8
-    low = learn_to_do_nothing(one_leak, items, 1e-3, generator=generator)
+    low = learn_no_op(softmax_one_mass, items, 1e-3, generator=generator)
     assert low.logsumexp(0).item() == pytest.approx(math.log(1e-3), abs=0.05)
-    gated = learn_to_do_nothing(gate_leak, items, 1e-3, generator=generator)
+    gated = learn_no_op(gate_mass, items, 1e-3, generator=generator)
     assert gated[0].item() == pytest.approx(math.log(1e-3), abs=0.05)
     assert gated[1:].abs().max() < 0.5
 
@@ -134,8 +134,8 @@ def test_bad_input_is_named():
             draw_sequences(2, rate=rate)
     for mass, items in ((0.5, 1), (1.0, 4), (0.0, 4)):
         with pytest.raises(ValueError, match=f"items={items}"):
-            range_to_do_nothing(mass, items)
+            no_op_logit_range(mass, items)
     with pytest.raises(ValueError, match="steps=0"):
-        learn_to_do_nothing(softmax_leak, 4, 0.1, steps=0)
+        learn_no_op(softmax_mass, 4, 0.1, steps=0)
     with pytest.raises(ValueError, match="after steps=3"):
-        learn_to_do_nothing(softmax_leak, 4, 1e-3, steps=3)
+        learn_no_op(softmax_mass, 4, 1e-3, steps=3)

@@ -359,6 +359,11 @@ def stub(*arguments):
     """Stand for an exercise that is not filled in."""
 
 
+def quantize_with_any_step(numbers, bits):
+    step = max(map(abs, numbers)) / (2 ** (bits - 1) - 1)
+    return [round(number / step) * step for number in numbers]
+
+
 @pytest.mark.parametrize(
     ("check", "right", "wrong"),
     [
@@ -394,6 +399,7 @@ def stub(*arguments):
                 lambda x, b: [math.nan] * len(x): "not finite",
                 truncating_quantize: "should be [1.0, -2.0, 7.0]",
                 flooring_quantize: "should be [1.0, -2.0, 7.0]",
+                quantize_with_any_step: "ZeroDivisionError",
             },
         ),
     ],

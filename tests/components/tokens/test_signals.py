@@ -139,8 +139,8 @@ def test_codes_come_back_exactly(mu):
 
 def test_codes_by_the_formula_one_at_a_time():
     for x in (-1.0, -0.3, -0.001, 0.0, 0.02, 0.5, 1.0):
-        squeezed = math.copysign(math.log(1 + 255 * abs(x)) / math.log(256), x)
-        wanted = math.floor((squeezed + 1) / 2 * 255 + 0.5)
+        compressed = math.copysign(math.log(1 + 255 * abs(x)) / math.log(256), x)
+        wanted = math.floor((compressed + 1) / 2 * 255 + 0.5)
         assert mu_law_encode(torch.tensor(x)).item() == wanted
 
 
@@ -160,14 +160,14 @@ def test_half_precision_sound_has_the_codes_of_its_values():
 @pytest.mark.parametrize(("mu", "largest"), [(255, 1), (100, 256), (7, 0.5)])
 def test_the_law_is_its_formula_and_comes_back(mu, largest):
     x = largest * torch.linspace(-1, 1, 101, dtype=torch.float64)
-    squeezed = mu_law(x, mu, largest)
+    compressed = mu_law(x, mu, largest)
     formula = [
         math.copysign(math.log(1 + mu * abs(v)) / math.log(1 + mu * largest), v)
         for v in x.tolist()
     ]
-    assert torch.allclose(squeezed, torch.tensor(formula, dtype=torch.float64))
-    assert (squeezed.abs() <= 1).all()
-    assert torch.allclose(inverse_mu_law(squeezed, mu, largest), x)
+    assert torch.allclose(compressed, torch.tensor(formula, dtype=torch.float64))
+    assert (compressed.abs() <= 1).all()
+    assert torch.allclose(inverse_mu_law(compressed, mu, largest), x)
 
 
 def test_silence_is_almost_silent():

@@ -25,9 +25,9 @@ from genai_lib.components.tokens.exercises import (
     check_tokens_of_run,
     longest_first,
 )
+from genai_lib.components.tokens.figure_layout import TRANSLATIONS
 from genai_lib.components.tokens.merging import apply_merges
 from genai_lib.components.tokens.stored import MERGES, load_tokenizer, train_tokenizer
-from genai_lib.components.tokens.translations import TRANSLATIONS
 from genai_lib.data import load_documentation
 
 # Every character that Python's own Unicode table knows: what newer tables add is
@@ -380,8 +380,8 @@ def test_building_the_merges_of_the_book_gives_the_same_file(tmp_path):
     [
         ("", "no JSON"),
         ('{"kind":', "no JSON"),
-        ("[]", "is no genai_lib byte-pair tokenizer"),
-        ('{"kind": "other"}', "is no genai_lib byte-pair tokenizer"),
+        ("[]", "is not a genai_lib byte-pair tokenizer"),
+        ('{"kind": "other"}', "is not a genai_lib byte-pair tokenizer"),
         ('{"kind": "genai_lib byte-pair tokenizer"}', "wrong parts"),
     ],
 )
@@ -603,7 +603,7 @@ def stub(first, second):
             {
                 longest_first: "greedy",
                 lambda text, scores: list(text): "scores",
-                lambda text, scores: ["", text]: "is no piece of the vocab",
+                lambda text, scores: ["", text]: "is not a piece of the vocab",
                 lambda text, scores: ["hug"]: "do not make",
             },
         ),

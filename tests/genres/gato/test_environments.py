@@ -186,6 +186,30 @@ def test_prompts_stand_before_a_stretch_and_have_their_share():
     assert any(tuple(row.tolist()) in whole for row in without.ids)
 
 
+def test_half_of_the_prompts_are_the_end_of_an_episode():
+    """Of 10 steps and prompts of 2, another 1/18 ends there by chance."""
+    options = {"prompt_steps": 2, "prompt_rate": 1.0}
+    rows = windows([plain_tokens(torch.arange(40))], 4, 4, generator(3), **options)
+    starts = [int(row.ids[0]) // 4 for row in islice(rows, 300)]
+    assert set(starts) == set(range(9))
+    assert abs(starts.count(8) / 300 - 5 / 9) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"prompt_steps": 4}, "prompt_steps="),
+        ({"prompt_steps": -1}, "prompt_steps="),
+        ({"prompt_rate": 1.5}, "prompt_rate="),
+        ({"prompt_rate": float("nan")}, "prompt_rate="),
+        ({"prompt_steps": 3, "prompt_rate": 0.5}, "episodes: none has prompt_steps=3"),
+    ],
+)
+def test_windows_that_cannot_be_are_named_at_the_call(options, named):
+    with pytest.raises(ValueError, match=named):
+        windows([plain_tokens(torch.arange(8))], 4, 4, generator(), **options)
+
+
 def test_policy_sees_prompt_history_and_present():
     model, seen = network(), []
     embed = model.embed

@@ -326,6 +326,20 @@ def test_positions_are_drawn_within_the_patch_in_training_only():
     assert (top < 64.5e4).all() and (top > -1e3).all()
 
 
+def test_each_interval_that_a_patch_covers_is_drawn_equally_often():
+    patches, n = network().train().patches, 4000
+    with torch.no_grad():
+        patches.rows.weight[:] = torch.arange(128.0)[:, None]
+        for other in (patches.columns, patches.to_width, patches.to_change):
+            for weights in other.parameters():
+                weights.zero_()
+    places = torch.tensor([[5, 0], [8, 0]]).expand(n, 2, 2)  # rows 5 to 8, column 0
+    drawn = patches(torch.zeros(n, 8), places, torch.Generator().manual_seed(0))[:, 0]
+    counts = drawn.long().bincount(minlength=128)
+    assert counts[5:9].sum() == n
+    assert (counts[5:9] - n / 4).abs().max() < 5 * (n * 3 / 16) ** 0.5
+
+
 def test_all_actions_share_one_place_and_text_has_none():
     model = network()
     assert not model.local.weight[0].any()
@@ -367,6 +381,14 @@ def test_in_a_batch_of_several_sources_every_token_weighs_alike():
 def test_what_comes_after_is_the_last_row_of_all_scores():
     model, batch = network(), stack([serialize_episode(mixed(2), MIXED, VOCABULARY)])
     assert_close(model.next_logits(batch), model(batch)[:, -1])
+
+
+def test_text_is_no_padding_but_what_fills_up_is():
+    model = network()
+    texts = [serialize_text(text, VOCABULARY) for text in ("abcd", "ab")]
+    found = model.next_logits(stack(texts))
+    for row, text in zip(found, texts, strict=True):
+        assert_close(row, model(stack([text]))[0, -1])
 
 
 def test_changing_what_comes_later_changes_nothing_before():

@@ -69,6 +69,13 @@ def weighted_vote(answers, log_likelihoods):
     return max(sums, key=sums.get)
 
 
+def subtracts_the_first(answers, log_likelihoods):
+    sums = defaultdict(float)
+    for answer, log in zip(answers, log_likelihoods, strict=True):
+        sums[answer] += math.exp(log - log_likelihoods[0])
+    return max(sums, key=sums.get)
+
+
 def plain_vote(answers, log_likelihoods):
     return Counter(answers).most_common(1)[0][0]
 
@@ -119,6 +126,7 @@ CASES = [
     (check_weighted_vote, likeliest, "add probabilities"),
     (check_weighted_vote, underflowing_vote, "subtract the largest"),
     (check_weighted_vote, subtracts_the_smallest, "OverflowError"),
+    (check_weighted_vote, subtracts_the_first, "OverflowError"),
     (check_weighted_vote, counts_each_answer_once, "add probabilities"),
     (check_weighted_vote, lambda a, logs: a[0], "add probabilities"),
     (check_best_ahead, lambda a, c: best_ahead(a, max(c, 0.1)), "guesses bring"),

@@ -1,19 +1,19 @@
-"""A live figure of the walk at the heart of HNSW: greedy, on a graph in the plane.
+"""The live figure of vector search: a greedy walk on a graph of points in the plane.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search
 
 The figure computes what `search_layer` of the library computes with ef = 1, on the
-graph that `genai_lib.components.embeddings.stored` made.
+graph that `genai_lib.components.vector_search.stored` made.
 """
 
 import json
+from pathlib import Path
 
-from genai_lib.components.embeddings.figure import DATA
-from genai_lib.live.charts import alt
+from genai_lib.live.charts import BLUE, GREEN, GREY, VERMILION, alt, described
 from genai_lib.live.figure import LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, GREY, VERMILION, described
 
+DATA = json.loads((Path(__file__).with_name("stored") / "figures.json").read_text())
 POINTS, LINKS = DATA["plane"]["points"], DATA["plane"]["links"]
 MOST_LINKS = max(map(len, LINKS))
 HOPS = 8

@@ -1,7 +1,7 @@
-"""Reach hnswlib, and read its graph, so that its searches can be retraced.
+"""Import hnswlib, and read the graph that it has built.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search
 
 The state that hnswlib pickles holds its memory. A record of layer 0 is
     number of links | room for 2M links | vector | id
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genai_lib.components.embeddings.graph import Graph
+from genai_lib.components.vector_search.graph import Graph
 
 if TYPE_CHECKING:
     import hnswlib
@@ -63,14 +63,16 @@ def read_graph(index: "hnswlib.Index") -> tuple[Graph, Tensor, Tensor]:
     return graph, torch.from_numpy(vectors), torch.from_numpy(labels)
 
 
-def relabelled(graph: Graph, labels: np.ndarray, twins: dict[int, list[int]]) -> Graph:
-    """Name the nodes by their labels (N,), and give them twins."""
+def relabelled(
+    graph: Graph, labels: np.ndarray, duplicates: dict[int, list[int]]
+) -> Graph:
+    """Return the graph with labels (N,) as the numbers of its nodes, and duplicates."""
     layers = [
         {int(labels[node]): labels[others] for node, others in layer.items()}
         for layer in graph.layers
     ]
     entry = int(labels[graph.entry]) if len(labels) else graph.entry
-    return Graph(layers, entry, twins)
+    return Graph(layers, entry, duplicates)
 
 
 def _links(records: np.ndarray, nodes: np.ndarray) -> dict[int, np.ndarray]:

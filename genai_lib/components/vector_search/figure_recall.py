@@ -1,18 +1,17 @@
 """A live figure of what an approximate search finds, and what it costs.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search
 
 The numbers are those of `recall_curve` of the library, measured once by
-`genai_lib.components.embeddings.stored`.
+`genai_lib.components.vector_search.stored`.
 """
 
 import json
 
-from genai_lib.components.embeddings.figure import DATA
-from genai_lib.live.charts import alt
+from genai_lib.components.vector_search.figure import DATA
+from genai_lib.live.charts import BLUE, GREEN, VERMILION, alt, described
 from genai_lib.live.figure import Choice, LiveFigure, Slider
-from genai_lib.live.marks import BLUE, GREEN, VERMILION, described
 
 COSTS = DATA["costs"]
 ROWS = 20_000

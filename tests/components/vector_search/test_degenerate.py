@@ -13,19 +13,21 @@ from safetensors.numpy import load_file, save_file
 from torch.testing import assert_close
 
 from genai_lib.components.embeddings import (
-    Graph,
-    ProductQuantizer,
     TextEncoder,
-    VectorIndex,
-    build_graph,
     cosine_distance,
     euclidean_distance,
     exact_search,
     recall,
+)
+from genai_lib.components.vector_search import (
+    Graph,
+    ProductQuantizer,
+    VectorIndex,
+    build_graph,
     recall_curve,
     search_graph,
 )
-from genai_lib.components.embeddings.index_file import digest
+from genai_lib.components.vector_search.index_file import FORMAT, digest
 
 DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}
 
@@ -104,7 +106,7 @@ def test_our_graph_gives_k_of_k_and_the_true_neighbour(kind):
 
 
 @pytest.mark.parametrize("metric", DISTANCES)
-def test_our_walk_and_the_index_find_the_same_among_twins(metric):
+def test_our_walk_and_the_index_find_the_same_among_duplicates(metric):
     vectors = torch.randn(200, 5, generator=draw(0)).repeat(3, 1)
     index = VectorIndex(5, metric)
     ids = torch.randperm(600, generator=draw(1)) + 9
@@ -132,6 +134,8 @@ def test_a_graph_without_a_way_is_no_reason_to_return_less():
 EQUALLY_FAR = {
     "one-hot": torch.eye(150),
     "and their negatives": torch.cat([torch.eye(90), -3 * torch.eye(90)]),
+    "in three sizes": torch.cat([0.3 * torch.eye(60), torch.eye(60), -torch.eye(60)]),
+    "corners of a cube": torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 7),
 }
 
 
@@ -139,21 +143,41 @@ EQUALLY_FAR = {
 def test_vectors_that_lie_equally_far_find_themselves(kind):
     """No step of a walk brings it nearer: then all vectors are measured."""
     vectors = EQUALLY_FAR[kind]
-    wanted = torch.arange(len(vectors))
     for metric, distance in DISTANCES.items():
         index = VectorIndex(vectors.shape[1], metric)
         index.add(vectors)
-        ids, distances = index.search(vectors, 2)
-        assert ids[:, 0].equal(wanted)
+        _, distances = index.search(vectors, 2)
         exact = exact_search(vectors, vectors, 2, distance)[1]
         assert_close(distances, exact, atol=1e-5, rtol=1e-4)
 
 
-def test_our_walk_finds_one_hot_vectors():
-    vectors, wanted = torch.eye(90), torch.arange(90)
-    graph = build_graph(vectors, generator=draw(0))
-    walks = [search_graph(graph, vectors, query, 1, ef=64) for query in vectors]
-    assert torch.cat([walk.ids for walk in walks]).equal(wanted)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", EQUALLY_FAR)
+def test_our_walk_finds_vectors_that_lie_equally_far(kind, seed):
+    vectors = EQUALLY_FAR[kind]
+    graph = build_graph(vectors, generator=draw(seed))
+    for k, ef in ((1, 8), (1, 64), (5, 64)):
+        walks = [search_graph(graph, vectors, query, k, ef) for query in vectors]
+        assert torch.cat([w.ids[:1] for w in walks]).equal(torch.arange(len(vectors)))
+        exact = euclidean_distance(vectors, vectors).sort(1).values[:, :k].square()
+        assert_close(torch.stack([walk.distances for walk in walks]), exact)
+
+
+def test_a_walk_that_is_cut_off_is_given_up():
+    """Nodes 3 to 5 have no link from the others: fewer than ef nodes are reached."""
+    layer = {n: np.array([m for m in range(3) if m != n]) for n in range(3)}
+    layer |= {n: np.array([0, n - 1]) for n in range(3, 6)}
+    places = torch.arange(6.0)[:, None]
+    walk = search_graph(Graph([layer], 0), places, torch.tensor([5.0]), k=1, ef=4)
+    assert walk.ids.tolist() == [5]
+    assert walk.evaluations == 3 + 6
+
+
+def test_a_walk_that_keeps_one_node_does_not_measure_all():
+    vectors = torch.randn(300, 3, generator=draw(0))
+    graph = build_graph(vectors, generator=draw(1))
+    walks = [search_graph(graph, vectors, query, 1, ef=1) for query in vectors[:40]]
+    assert all(walk.evaluations < 150 for walk in walks)
 
 
 @given(st.integers(1, 30), st.integers(0, 99))
@@ -203,8 +227,8 @@ def test_parts_that_do_not_fit_are_one_clear_error(tmp_path, changes):
     index.add(torch.randn(10, 3, generator=draw(0)))
     index.save(tmp_path / "index")
     parts = load_file(tmp_path / "index") | changes
-    about = {"format": "genai-lib vector index 2", "width": 3, "metric": "cosine"}
-    about |= {"made_by": "", "count": 10}
+    about = {"format": FORMAT, "width": 3, "metric": "cosine"}
+    about |= {"embedding_model": "", "count": 10}
     about["sha256"] = digest(about, parts)
     header = {"about": json.dumps(about)}
     save_file(parts, tmp_path / "index", metadata=header)
@@ -221,6 +245,77 @@ def test_the_file_may_be_read_by_whom_the_umask_says(tmp_path, mask):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "index").stat().st_mode) == 0o666 & ~mask
+
+
+# Numbers whose squares no float32 can hold
+
+
+SMALL_SET = torch.randn(40, 3, generator=draw(0))
+CODES = torch.zeros(1, 3, dtype=torch.uint8)
+SQUARE = {
+    "add": lambda x: VectorIndex(3, "euclidean").add(x),
+    "search": lambda x: filled_euclidean().search(x, 1),
+    "exact vectors": lambda x: exact_search(x, SMALL_SET, 1, euclidean_distance),
+    "exact queries": lambda x: exact_search(SMALL_SET, x, 1, euclidean_distance),
+    "build": lambda x: build_graph(x),
+    "walk": lambda x: search_graph(build_graph(SMALL_SET), x, SMALL_SET[0], 1, 4),
+    "query": lambda x: search_graph(
+        build_graph(SMALL_SET), SMALL_SET, x[0] + x[1], 1, 4
+    ),
+    "fit": lambda x: ProductQuantizer.fit(x, 3, 2),
+    "encode": lambda x: ProductQuantizer(torch.randn(3, 2, 1)).encode(x),
+    "estimate": lambda x: ProductQuantizer(torch.randn(3, 2, 1)).distances(x, CODES),
+    "centres": lambda x: ProductQuantizer(x[None]),
+}
+
+
+def filled_euclidean():
+    index = VectorIndex(3, "euclidean")
+    index.add(SMALL_SET)
+    return index
+
+
+@pytest.mark.parametrize("scale", [1e38, 1e19, 1e-20, 1e-30, 1e-44])
+@pytest.mark.parametrize("name", SQUARE)
+def test_magnitudes_without_a_square_are_refused_by_name(name, scale):
+    with pytest.raises(ValueError, match=r"(vectors|queries|query|centres) has a row"):
+        SQUARE[name](SMALL_SET.sign() * scale)
+
+
+@pytest.mark.parametrize("scale", [1e17, 1e9, 1e-9, 1e-13])
+def test_magnitudes_with_a_square_have_their_true_neighbours(scale):
+    queries = torch.randn(9, 3, generator=draw(1))
+    wanted, _ = exact_search(SMALL_SET, queries, 3, euclidean_distance)
+    vectors, scaled = scale * SMALL_SET, scale * queries
+    index = VectorIndex(3, "euclidean")
+    index.add(vectors)
+    assert index.search(scaled, 3)[0].equal(wanted)
+    assert exact_search(vectors, scaled, 3, euclidean_distance)[0].equal(wanted)
+    graph = build_graph(vectors, generator=draw(2))
+    walks = [search_graph(graph, vectors, query, 3, 40) for query in scaled]
+    assert torch.stack([walk.ids for walk in walks]).equal(wanted)
+
+
+def test_double_precision_has_squares_of_more_magnitudes():
+    vectors = 1e100 * SMALL_SET.double()
+    wanted = torch.arange(40)[:, None]
+    assert exact_search(vectors, vectors, 1, euclidean_distance)[0].equal(wanted)
+    graph = build_graph(vectors, generator=draw(2))
+    walk = search_graph(graph, vectors, vectors[3], 2, 40)
+    assert walk.ids[0] == 3
+    assert walk.distances.isfinite().all()
+
+
+@pytest.mark.parametrize("scale", [1e38, 1e19, 1.0, 1e-20, 1e-38])
+def test_the_cosine_asks_for_no_magnitude(scale):
+    queries = torch.randn(9, 3, generator=draw(1))
+    wanted, distances = exact_search(SMALL_SET, queries, 3)
+    vectors = SMALL_SET / SMALL_SET.abs().max() * scale
+    index = VectorIndex(3)
+    index.add(vectors)
+    for found in (index.search(queries * 1e-30, 3), exact_search(vectors, queries, 3)):
+        assert found[0].equal(wanted)
+        assert_close(found[1], distances, atol=1e-5, rtol=1e-4)
 
 
 # Nothing in, nothing out

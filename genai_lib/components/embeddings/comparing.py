@@ -1,4 +1,4 @@
-"""Exact search: the distance to every vector, and the smallest of them.
+"""Compare vectors: two distances, the search among all of them, and its measure.
 
 Chapter  chapters/components/embeddings.ipynb
 Tests    tests/components/embeddings
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genai_lib.checks import check_floating, describe
+from genai_lib.checks import as_whole, check_floating, describe
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
@@ -28,27 +28,72 @@ def check_vectors(name: str, vectors: object, width: int | None = None) -> None:
         raise ValueError(f"{name} holds a value that is not finite")
 
 
+def check_pair(queries: object, vectors: object) -> None:
+    """Raise ValueError unless both hold vectors of one width and dtype."""
+    check_vectors("vectors", vectors)
+    check_vectors("queries", queries, vectors.shape[1])
+    if queries.dtype != vectors.dtype:
+        raise ValueError(
+            f"queries={describe(queries)} and vectors={describe(vectors)} must have "
+            "the same dtype"
+        )
+
+
+def check_count(name: str, count: object, rows: int) -> None:
+    """Raise ValueError unless `count` is a whole number from 1 to the rows."""
+    whole = as_whole(count)
+    if whole is None or not 1 <= whole <= rows:
+        raise ValueError(
+            f"{name}={count!r} must be from 1 to the {rows} vectors there are"
+        )
+
+
 def as_array(vectors: Tensor) -> np.ndarray:
     """Return the numbers of a tensor as an array, those of 16 bits in 32."""
     wide = torch.promote_types(vectors.dtype, torch.float32)
     return np.ascontiguousarray(vectors.detach().cpu().to(wide).numpy())
 
 
+def check_squares(name: str, vectors: Tensor) -> None:
+    """Raise ValueError unless squared distances between such vectors can be stored.
+
+    The largest magnitude of a row must be 0 or far enough from both ends of the range
+    of the dtype: from 3e-16 to about 9e18 / √d in 32 bits.
+    """
+    numbers = torch.finfo(torch.promote_types(vectors.dtype, torch.float32))
+    width = max(1, vectors.shape[-1])
+    low, high = (numbers.tiny / numbers.eps) ** 0.5, (numbers.max / width) ** 0.5 / 2
+    if vectors.numel() == 0:
+        return
+    largest = vectors.detach().abs().amax(dim=-1)
+    if ((largest > high) | (largest < low) & (largest > 0)).any():
+        raise ValueError(
+            f"{name} has a row whose largest magnitude is not from {low:.0e} to "
+            f"{high:.0e}: its squares leave the range of {numbers.dtype}, so multiply "
+            "all vectors and queries by one constant"
+        )
+
+
 def unit_length(vectors: Tensor, name: str = "vectors") -> Tensor:
     """Divide each row by its length; a row of zeros has no direction: ValueError."""
-    lengths = vectors.norm(dim=-1, keepdim=True)
-    if not (lengths > 0).all():
+    if not (vectors != 0).any(dim=-1).all():
         raise ValueError(f"{name} has a row of zeros, whose direction is undefined")
-    return vectors / lengths
+    # Near the ends of a dtype's range a number can be stored and its square cannot.
+    scaled = vectors / vectors.detach().abs().amax(dim=-1, keepdim=True)
+    return scaled / scaled.norm(dim=-1, keepdim=True)
 
 
 def cosine_distance(queries: Tensor, vectors: Tensor) -> Tensor:
     """Compare directions, 1 - cos: (Q, d) and (N, d) give (Q, N), from 0 to 2."""
+    check_pair(queries, vectors)
     return 1 - unit_length(queries, "queries") @ unit_length(vectors).mT
 
 
 def euclidean_distance(queries: Tensor, vectors: Tensor) -> Tensor:
     """Compare places, |q - v|: (Q, d) and (N, d) give (Q, N)."""
+    check_pair(queries, vectors)
+    check_squares("queries", queries)
+    check_squares("vectors", vectors)
     wide = torch.promote_types(queries.dtype, torch.float32)  # none for 16 bits
     queries, vectors = queries.to(wide), vectors.to(wide)
     # The faster form |q|² - 2 q·v + |v|² loses small distances to rounding.
@@ -76,31 +121,28 @@ def exact_search(
     Raises
     ------
     ValueError
-        If the widths differ, a value is not finite, `k` is out of range, or a cosine
-        with a row of zeros is asked for.
+        If the widths differ, a value or a distance is not finite, `k` is out of range,
+        a cosine with a row of zeros is asked for, or a Euclidean distance of vectors
+        so large or so small that their squares cannot be stored.
     """
-    check_vectors("vectors", vectors)
-    check_vectors("queries", queries, vectors.shape[1])
-    if queries.dtype != vectors.dtype:
-        raise ValueError(
-            f"queries={describe(queries)} and vectors={describe(vectors)} must have "
-            "the same dtype"
-        )
-    if not 1 <= k <= len(vectors):
-        raise ValueError(
-            f"k={k} must be from 1 to the {len(vectors)} vectors there are"
-        )
-    distances, ids = distance(queries, vectors).topk(k, largest=False)
+    check_pair(queries, vectors)
+    check_count("k", k, len(vectors))
+    if not callable(distance):
+        raise ValueError(f"distance={describe(distance)} must be a function")
+    distances, ids = distance(queries, vectors).topk(as_whole(k), largest=False)
+    if not distances.isfinite().all():
+        raise ValueError(f"distance={describe(distance)} gives a value not finite")
     return ids, distances
 
 
 def recall(found: Tensor, exact: Tensor) -> float:
-    """Average the share of the exact neighbours (Q, k) that were found (Q, any).
+    """Return the fraction of the exact neighbours (Q, k) that were found (Q, any).
 
     >>> recall(torch.tensor([[1, 2], [3, 4]]), torch.tensor([[2, 9], [4, 3]]))
     0.75
     """
-    if found.ndim != 2 or exact.ndim != 2 or len(found) != len(exact):
+    tensors = isinstance(found, Tensor) and isinstance(exact, Tensor)
+    if not tensors or not found.ndim == exact.ndim == 2 or len(found) != len(exact):
         raise ValueError(
             f"found={describe(found)} and exact={describe(exact)} must be (Q, any), "
             "(Q, k)"

@@ -1,7 +1,7 @@
-"""Which vectors of an index are equal: they share one node of its graph.
+"""A record of which vectors of an index are equal and share a node of its graph.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings/test_degenerate.py
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search/test_degenerate.py
 
 Letters used in this file
     N  vectors      Q  queries      d  width of a vector      k  results per query
@@ -14,25 +14,27 @@ from torch import Tensor
 from genai_lib.checks import describe
 
 
-class Equals:
-    """For each row of an index, the first row that equals it.
+class Duplicates:
+    """The rows of an index, grouped by equality.
 
     Parameters
     ----------
     digits : int or None
-        To so many digits after the point equal vectors agree; None is exactly.
+        Vectors are equal if they agree when rounded to this many digits after the
+        point; with None they must agree exactly.
 
     Attributes
     ----------
     first : int64 array of shape (N,)
-    twins : dict from a first row to the list of all rows that equal it
-        Only where there are several.
+        For each row the first row that equals it, often its own number.
+    groups : dict from a first row to the list of all rows that equal it
+        Only groups of several rows.
     """
 
     def __init__(self, digits: int | None) -> None:
         self.digits = digits
         self.first = np.empty(0, dtype=np.int64)
-        self.twins: dict[int, list[int]] = {}
+        self.groups: dict[int, list[int]] = {}
         self._rows: dict[bytes, int] = {}
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
@@ -45,7 +47,7 @@ class Equals:
         return first == np.arange(start, start + len(first))
 
     def restore(self, first: np.ndarray, vectors: np.ndarray) -> None:
-        """Take over the rows of a stored index; `vectors` are those without twins."""
+        """Take over the rows of a stored index; `vectors` holds each different one."""
         own = np.flatnonzero(first == np.arange(len(first))).tolist()
         self._rows = dict(zip(self._keys(vectors), own, strict=True))
         self._join(first, 0)
@@ -53,11 +55,13 @@ class Equals:
     def expand(
         self, rows: np.ndarray, distances: np.ndarray, k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Let each found row (Q, n) be followed by its twins, and keep k of them."""
-        if not self.twins:
+        """Put after each found row (Q, n) its duplicates, and keep k of them."""
+        if not self.groups:
             return rows, distances
-        found = [[self.twins.get(row, [row]) for row in line] for line in rows.tolist()]
-        counts = [[len(twins) for twins in line] for line in found]
+        found = [
+            [self.groups.get(row, [row]) for row in line] for line in rows.tolist()
+        ]
+        counts = [[len(group) for group in line] for line in found]
         lines = [sum(line, [])[:k] for line in found]
         spread = [
             np.repeat(d, count)[:k] for d, count in zip(distances, counts, strict=True)
@@ -73,13 +77,15 @@ class Equals:
         self.first = np.append(self.first, first)
         for row, same in enumerate(first.tolist(), start):
             if row != same:
-                self.twins.setdefault(same, [same]).append(row)
+                self.groups.setdefault(same, [same]).append(row)
 
 
 def check_ids(ids: Tensor, rows: int, taken: np.ndarray) -> None:
-    """Raise ValueError unless `ids` are int64 (rows,), not negative, new and unlike."""
+    """Raise ValueError unless `ids` are int64 (rows,), from 0 on, new and different."""
     if not isinstance(ids, Tensor) or ids.dtype != torch.int64 or ids.shape != (rows,):
         raise ValueError(f"ids={describe(ids)}: int64 of shape ({rows},) is needed")
     new = np.unique(ids.cpu().numpy())
     if len(new) < rows or new.min(initial=0) < 0 or np.isin(new, taken).any():
-        raise ValueError("ids must not be negative, repeated or in the index already")
+        raise ValueError(
+            f"ids must not be negative, repeated or in the index: {describe(ids)}"
+        )

@@ -1,7 +1,7 @@
 """The file of a vector index: hnswlib's own bytes, described and checked.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search
 
 A safetensors file holds the bytes as one tensor, beside the id of each vector and the
 row of the first that equals it. Its header says what they are, and keeps a checksum.
@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from genai_lib.files import write_safetensors
 
 METRICS = ("cosine", "euclidean")
-FORMAT = "genai-lib vector index 2"
+FORMAT = "genai-lib vector index 3"
+BEFORE = "genai-lib vector index 2"  # called the embedding model `made_by`
 PARTS = {"graph": np.uint8, "ids": np.int64, "first": np.int64}
 HEAD = 6  # numbers at the start of hnswlib's file that are compared
 
@@ -58,9 +59,11 @@ def read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
             parts = {name: file.get_tensor(name) for name in PARTS}
         about = json.loads(header["about"])
         whole = about.pop("sha256") == digest(about, parts)
+        if about["format"] == BEFORE:
+            about |= {"format": FORMAT, "embedding_model": about.pop("made_by")}
         good = whole and about["format"] == FORMAT and _fits(about, parts)
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{shown} is no whole file of a vector index") from error
+        raise ValueError(f"{shown} is not a whole file of a vector index") from error
     if not good:
         raise ValueError(f"{shown} is damaged, or written by another version")
     return about, parts
@@ -78,7 +81,9 @@ def _fits(about: dict, parts: dict[str, np.ndarray]) -> bool:
     width = (behind_vector - start_of_vector) // 4
     shapes = ids.shape == first.shape == (about["count"],)
     fits = shapes and about["width"] == width and len(np.unique(first)) == nodes
-    return bool(fits and _is_sound(ids, first) and isinstance(about["made_by"], str))
+    return bool(
+        fits and _is_sound(ids, first) and isinstance(about["embedding_model"], str)
+    )
 
 
 def _is_sound(ids: np.ndarray, first: np.ndarray) -> bool:

@@ -1,7 +1,7 @@
-"""Build the graph of HNSW, one vector after the other, in a form to be read.
+"""Build the graph of HNSW by inserting one vector after the other.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search
 
 Letters used in this file
     N  vectors      d  width of a vector      M  links of a node per layer
@@ -18,14 +18,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genai_lib.components.embeddings.graph import (
+from genai_lib.checks import as_whole, describe
+from genai_lib.components.embeddings.comparing import (
+    as_array,
+    check_squares,
+    check_vectors,
+)
+from genai_lib.components.vector_search.graph import (
+    TIED,
+    DistanceCounter,
     Found,
     Graph,
-    Ruler,
-    descend,
+    check_at_least,
+    greedy_descent,
     search_layer,
 )
-from genai_lib.components.embeddings.search import as_array, check_vectors
 
 
 def build_graph(
@@ -36,8 +43,8 @@ def build_graph(
 ) -> Graph:
     """Insert the vectors one after the other [1, alg. 1].
 
-    A vector that equals an earlier one becomes its twin and gets no links: seen from a
-    node, a twin would lie before all else, and all other links would be passed over.
+    A vector that equals an earlier one becomes a duplicate of it and gets no links:
+    among many equal vectors the links of each would lead to the others alone.
 
     Parameters
     ----------
@@ -45,16 +52,22 @@ def build_graph(
     links : int, default=8
         M: neighbours of a node; twice as many in layer 0.
     ef : int, default=64
-        How many candidates are kept in mind while inserting.
+        How many candidates are kept in mind while inserting, at least `links`.
     generator : torch.Generator, default=None
         Draws the top layer of each node.
+
+    Raises
+    ------
+    ValueError
+        If there is no vector, a value is not finite or has no square in its dtype, or
+        a number is too small.
     """
     check_vectors("vectors", vectors)
-    if len(vectors) < 1 or links < 2 or ef < links:
-        raise ValueError(
-            f"links={links} must be 2 or more, ef={ef} at least as many, for at least "
-            f"one of {len(vectors)} vectors"
-        )
+    check_squares("vectors", vectors)
+    if len(vectors) == 0:
+        raise ValueError(f"vectors={describe(vectors)} holds 0 vectors; one is needed")
+    check_links(links, ef=ef)
+    links, ef = as_whole(links), as_whole(ef)
     draws = torch.rand(len(vectors), generator=generator, dtype=torch.double)
     tops = (-(1 - draws).log() / math.log(links)).long().tolist()  # 1/ln M [1, §4.1]
     array = as_array(vectors)
@@ -64,8 +77,17 @@ def build_graph(
         if first[node] == node:
             insert(graph, array, node, tops[node], links, ef)
         else:
-            graph.twins.setdefault(first[node], []).append(node)
+            graph.duplicates.setdefault(first[node], []).append(node)
     return graph
+
+
+def check_links(links: object, **kept: object) -> None:
+    """Raise ValueError unless `links` is at least 2, and what is kept at least that."""
+    least = as_whole(links)
+    if least is None or least < 2:
+        raise ValueError(f"links={links!r} must be at least 2, a whole number")
+    for name, value in kept.items():
+        check_at_least(name, value, "links", least)
 
 
 def first_equal(vectors: np.ndarray) -> list[int]:
@@ -87,27 +109,27 @@ def insert(
     vectors : array of shape (N, d)
     node, top, links, ef : int
     """
-    ruler = Ruler(vectors, vectors[node])
+    counter = DistanceCounter(vectors, vectors[node])
     highest = len(graph.layers) - 1
-    nearest = descend(ruler, graph, min(top, highest))
+    nearest = greedy_descent(counter, graph, min(top, highest))
     for number in range(min(top, highest), -1, -1):
         layer, most = graph.layers[number], links if number else 2 * links
-        nearest = search_layer(ruler, layer, nearest, ef)
-        layer[node] = diverse(vectors, nearest, links)
+        nearest = search_layer(counter, layer, nearest, ef)
+        layer[node] = select_neighbors(vectors, nearest, links)
         for other in layer[node].tolist():
             joined = np.append(layer[other], node)
             if len(joined) > most:
-                distances = Ruler(vectors, vectors[other])(joined)
+                distances = DistanceCounter(vectors, vectors[other])(joined)
                 ranked = sorted(zip(distances, joined.tolist(), strict=True))
-                joined = diverse(vectors, ranked, most)
+                joined = select_neighbors(vectors, ranked, most)
             layer[other] = joined
     for _ in range(highest, top):
         graph.layers.append({node: np.array([], dtype=int)})
         graph.entry = node
 
 
-def diverse(vectors: np.ndarray, candidates: Found, most: int) -> np.ndarray:
-    """Choose neighbours that lie in different directions [1, alg. 4].
+def select_neighbors(vectors: np.ndarray, candidates: Found, most: int) -> np.ndarray:
+    """Choose neighbours that lie in different directions, by a heuristic [1, alg. 4].
 
     Parameters
     ----------
@@ -118,13 +140,14 @@ def diverse(vectors: np.ndarray, candidates: Found, most: int) -> np.ndarray:
     Returns
     -------
     int64 array of at most `most` nodes
-        A candidate is passed over if one already chosen is nearer to it.
+        A candidate is passed over if one already chosen lies nearer to it than the
+        vector whose neighbours are chosen. Where both are equally near it is taken.
     """
     chosen: list[int] = []
     for distance, node in candidates:
         if len(chosen) == most:
             break
-        to_chosen = Ruler(vectors, vectors[node])(np.array(chosen, dtype=int))
-        if all(distance < other for other in to_chosen):
+        to_chosen = DistanceCounter(vectors, vectors[node])(np.array(chosen, dtype=int))
+        if all(distance <= other * (1 + TIED) for other in to_chosen):
             chosen.append(node)
     return np.array(chosen, dtype=int)

@@ -1,4 +1,6 @@
-"""Other normalisers that stay sharper than softmax: SSMax and sparsemax.
+"""Alternatives that stay sharper than softmax, and steps that all normalisers share.
+
+The alternatives are SSMax and sparsemax.
 
 Chapter  chapters/components/adaptive_temperature.ipynb
 Tests    tests/components/adaptive_temperature
@@ -17,17 +19,50 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import as_real, check_finite, check_one_per_row, check_positive
-from genai_lib.components.adaptive_temperature.rows import (
-    check_logits,
-    shift_rows,
-    widen,
+from genai_lib.checks import (
+    as_real,
+    check_dim,
+    check_finite,
+    check_floating,
+    check_one_per_row,
+    check_positive,
 )
 from genai_lib.components.softmax import softmax
 
 
+def check_logits(logits: Tensor, dim: int) -> int:
+    """Return `dim` as an int; ValueError unless floating-point `logits` have it."""
+    check_floating("logits", logits)
+    return check_dim("logits", logits, dim)
+
+
+def widen(logits: Tensor) -> Tensor:
+    """Return half-precision logits in single precision: sums over rows lose digits."""
+    return logits.float() if logits.element_size() < 4 else logits
+
+
+def shift_rows(logits: Tensor, dim: int) -> Tensor:
+    """Subtract the largest logit of each row, which changes no weight.
+
+    Returns
+    -------
+    Tensor of the shape of `logits`
+        At most 0. A row with nothing left stays all -∞; in a row that holds +∞ those
+        become 0 and all others -∞, and no gradient flows to it.
+    """
+    if logits.shape[dim] == 0:
+        return logits
+    largest = logits.detach().amax(dim, keepdim=True)
+    endless = largest.isinf()
+    if endless.any():
+        winners = torch.where(logits.detach() == math.inf, 0.0, -math.inf)
+        logits = torch.where(endless, winners.to(logits.dtype), logits)
+        largest = largest.masked_fill(endless, 0.0)
+    return logits - largest
+
+
 def scalable_softmax(logits: Tensor, scale: float | Tensor, dim: int = -1) -> Tensor:
-    """Let the inverse temperature grow with the logarithm of n: softmax(s ln(n) z) [1].
+    """Compute SSMax, whose inverse temperature grows with ln n: softmax(s ln(n) z) [1].
 
     Parameters
     ----------
@@ -46,13 +81,13 @@ def scalable_softmax(logits: Tensor, scale: float | Tensor, dim: int = -1) -> Te
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor, `dim` does not exist, or `scale` is
+        If `logits` is not a floating-point tensor, `dim` does not exist, or `scale` is
         not finite or of a shape that does not fit.
 
     >>> scalable_softmax(torch.tensor([1.0, 0.0]), scale=1 / math.log(2))
     tensor([0.7311, 0.2689])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     _check_scale(scale, logits, dim)
     z = shift_rows(widen(logits), dim)
     masked = z == -math.inf
@@ -112,12 +147,12 @@ def sparsemax(logits: Tensor, dim: int = -1) -> Tensor:
     Raises
     ------
     ValueError
-        If `logits` is no floating-point tensor or `dim` does not exist.
+        If `logits` is not a floating-point tensor or `dim` does not exist.
 
     >>> sparsemax(torch.tensor([1.0, 0.5, -1.0]))
     tensor([0.7500, 0.2500, 0.0000])
     """
-    check_logits(logits, dim)
+    dim = check_logits(logits, dim)
     if logits.numel() == 0:
         return torch.zeros_like(logits)
     z = shift_rows(widen(logits), dim).movedim(dim, -1)

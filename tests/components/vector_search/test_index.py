@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from math import nan
 
 import hnswlib
 import numpy as np
@@ -16,22 +17,24 @@ from safetensors.numpy import load_file, save_file
 from torch.testing import assert_close
 
 from genai_lib.components.embeddings import (
-    Graph,
-    ProductQuantizer,
-    VectorIndex,
-    build_graph,
     cosine_distance,
     euclidean_distance,
     exact_search,
     recall,
+)
+from genai_lib.components.vector_search import (
+    Graph,
+    ProductQuantizer,
+    VectorIndex,
+    build_graph,
+    clustered_vectors,
     recall_curve,
     search_graph,
     search_layer,
 )
-from genai_lib.components.embeddings.building import diverse
-from genai_lib.components.embeddings.graph import Ruler
-from genai_lib.components.embeddings.index_file import digest
-from genai_lib.components.embeddings.vectors import clustered_vectors
+from genai_lib.components.vector_search.building import select_neighbors
+from genai_lib.components.vector_search.graph import DistanceCounter
+from genai_lib.components.vector_search.index_file import BEFORE, FORMAT, digest
 
 DISTANCES = {"cosine": cosine_distance, "euclidean": euclidean_distance}
 
@@ -83,17 +86,26 @@ def test_greedy_walk_stops_at_a_local_minimum_and_counts_by_hand():
     places = np.array([[0.0], [1.0], [2.0], [4.0]])
     links = {0: [1], 1: [0, 2], 2: [1], 3: [0]}
     layer = {node: np.array(row) for node, row in links.items()}
-    ruler = Ruler(places, np.array([4.1]))
-    found = search_layer(ruler, layer, [(ruler(np.array([0]))[0], 0)], ef=1)
+    counter = DistanceCounter(places, np.array([4.1]))
+    found = search_layer(counter, layer, [(counter(np.array([0]))[0], 0)], ef=1)
     assert [node for _, node in found] == [2]
-    assert ruler.evaluations == 3
+    assert counter.evaluations == 3
 
 
 def test_diverse_neighbours_pass_over_what_lies_behind_another():
     """Seen from 0, point 2 lies behind 1; point -1.5 lies on the other side."""
     places = np.array([[0.0], [1.0], [2.0], [-1.5]])
     ranked = [(1.0, 1), (2.25, 3), (4.0, 2)]
-    assert diverse(places, ranked, most=3).tolist() == [1, 3]
+    assert select_neighbors(places, ranked, most=3).tolist() == [1, 3]
+
+
+def test_neighbours_that_are_equally_far_from_each_other_are_all_taken():
+    """One-hot vectors: none lies nearer to another than the first one does."""
+    ranked = [(2.0, 1), (2.0, 2), (2.0, 3), (2.0, 4)]
+    for scale in (1.0, 0.1, 0.3):
+        near = [(distance * scale**2, node) for distance, node in ranked]
+        chosen = select_neighbors(scale * np.eye(5, dtype=np.float32), near, most=3)
+        assert chosen.tolist() == [1, 2, 3]
 
 
 def test_own_graph_finds_what_brute_force_finds():
@@ -179,7 +191,11 @@ def test_the_same_calls_give_the_same_index(tmp_path):
     [
         (lambda i: VectorIndex(6, "dot"), "metric='dot' must be one of"),
         (lambda i: VectorIndex(0), "width=0"),
+        (lambda i: VectorIndex(6, ["cosine"]), "metric="),
         (lambda i: VectorIndex(6, links=1), "links=1"),
+        (lambda i: VectorIndex(6, links=20_000), "ef_construction=200"),
+        (lambda i: VectorIndex(6, links=10_001, ef_construction=10_001), "links=10001"),
+        (lambda i: VectorIndex(6, embedding_model=None), "embedding_model=None"),
         (lambda i: VectorIndex(6, ef_construction=3), "ef_construction=3"),
         (lambda i: i.add(torch.randn(2, 5)), "vectors=.*shape .rows, 6"),
         (lambda i: i.add(torch.randn(2, 6).double()), "vectors=.*float32"),
@@ -202,11 +218,25 @@ def test_the_same_calls_give_the_same_index(tmp_path):
             lambda i: i.search(torch.ones(1, 6), k=10, ef=9),
             "ef=9 must be at least k=10",
         ),
+        (lambda i: i.search(torch.ones(1, 6), k=1.0), "k=1.0"),
+        (lambda i: i.search(torch.ones(1, 6), k="1"), "k='1'"),
+        (lambda i: i.search(torch.ones(1, 6), k=1, ef=nan), "ef=nan"),
+        (lambda i: i.search(torch.ones(1, 6), k=1, ef=True), "ef=True"),
+        (lambda i: VectorIndex.load("x", embedding_model=3), "embedding_model=3"),
         (lambda i: i.search(torch.ones(1, 7)), "queries=.*shape .rows, 6"),
         (lambda i: i.search(torch.zeros(1, 6)), "queries has a row of zeros"),
         (lambda i: VectorIndex(6).search(torch.ones(1, 6), 1), "the 0 vectors"),
         (lambda i: build_graph(torch.ones(2, 2), links=1), "links=1"),
         (lambda i: build_graph(torch.ones(2, 2), links=8, ef=4), "ef=4"),
+        (lambda i: build_graph(torch.ones(2, 2), links=nan), "links=nan"),
+        (lambda i: build_graph(torch.ones(2, 2), links="8"), "links='8'"),
+        (lambda i: build_graph(torch.ones(2, 2), ef=64.0), "ef=64.0"),
+        (lambda i: search_graph(*i.graph()[:2], torch.ones(6), 1.5, 4), "k=1.5"),
+        (lambda i: search_graph(*i.graph()[:2], torch.ones(6), 1, nan), "ef=nan"),
+        (
+            lambda i: search_graph(i.graph()[0], torch.ones(9, 6), torch.ones(6), 1, 4),
+            "graph has 300 nodes for vectors=.*9, 6",
+        ),
         (lambda i: search_graph(*i.graph()[:2], torch.ones(6), 5, 4), "ef=4"),
         (lambda i: search_graph(*i.graph()[:2], torch.ones(5), 1, 4), "query="),
     ],
@@ -218,17 +248,38 @@ def test_bad_arguments_are_named_and_nothing_is_added(call, message):
     assert len(index) == 300
 
 
+@pytest.mark.parametrize("name", ["width", "links", "ef_construction"])
+@pytest.mark.parametrize("value", ["16", 16.0, nan, None, True, [16], -16, 0])
+def test_a_size_of_another_kind_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name}="):
+        VectorIndex(**{"width": 6, name: value})
+
+
+def test_whole_numbers_of_numpy_and_torch_are_taken():
+    index = VectorIndex(
+        np.int64(6), links=torch.tensor(8), ef_construction=np.array(20)
+    )
+    index.add(torch.randn(30, 6, generator=draw(0)))
+    query = torch.randn(1, 6, generator=draw(1))
+    plain = index.search(query, 3, 9)[0]
+    assert index.search(query, np.int64(3), torch.tensor(9))[0].equal(plain)
+    graph, vectors, _ = index.graph()
+    walk = search_graph(graph, vectors, query[0], torch.tensor(3), np.int64(9))
+    assert len(walk.ids) == 3
+    assert build_graph(vectors, np.int64(4), torch.tensor(8)).layers
+
+
 # The file
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_a_loaded_index_answers_as_before_and_can_grow(tmp_path, metric):
-    index, queries = filled(metric=metric, made_by="model 1"), torch.randn(9, 6)
+    index, queries = filled(metric=metric, embedding_model="model 1"), torch.randn(9, 6)
     index.save(tmp_path / "index.safetensors")
-    again = VectorIndex.load(tmp_path / "index.safetensors", made_by="model 1")
+    again = VectorIndex.load(tmp_path / "index.safetensors", embedding_model="model 1")
     for mine, theirs in zip(again.search(queries), index.search(queries), strict=True):
         assert mine.equal(theirs)
-    assert (again.metric, again.made_by, len(again)) == (metric, "model 1", 300)
+    assert (again.metric, again.embedding_model, len(again)) == (metric, "model 1", 300)
     again.add(torch.randn(2000, 6))
     assert len(again) == 2300
     assert len(index) == 300
@@ -262,7 +313,7 @@ def test_saving_replaces_the_file_at_once_and_leaves_nothing_else(tmp_path):
 def test_the_file_has_the_mode_of_the_umask(tmp_path, mask):
     before = os.umask(mask)
     try:
-        filled(made_by="model 1").save(tmp_path / "index")
+        filled(embedding_model="model 1").save(tmp_path / "index")
     finally:
         os.umask(before)
     found = stat.S_IMODE((tmp_path / "index").stat().st_mode)
@@ -294,8 +345,8 @@ def write_other(path, **changes):
     """Store an index whose description was changed and signed again."""
     filled().save(path)
     parts = load_file(path)
-    about = {"format": "genai-lib vector index 2", "width": 6, "metric": "cosine"}
-    about |= {"made_by": "", "count": 300} | changes
+    about = {"format": FORMAT, "width": 6, "metric": "cosine"}
+    about |= {"embedding_model": "", "count": 300} | changes
     header = {"about": json.dumps(about | {"sha256": digest(about, parts)})}
     save_file(parts, path, metadata=header)
 
@@ -307,8 +358,9 @@ def write_other(path, **changes):
         {"count": 299},
         {"metric": "dot"},
         {"metric": ["cosine"]},
-        {"made_by": None},
+        {"embedding_model": None},
         {"format": "another 2"},
+        {"format": BEFORE},
     ],
     ids=str,
 )
@@ -318,6 +370,21 @@ def test_a_description_that_does_not_fit_is_one_clear_error(tmp_path, changes):
     write_other(tmp_path / "index", **changes)
     with pytest.raises(ValueError, match="path="):
         VectorIndex.load(tmp_path / "index")
+
+
+def test_a_file_of_the_format_before_is_read(tmp_path):
+    path = tmp_path / "index"
+    filled().save(path)
+    parts = load_file(path)
+    about = {"format": BEFORE, "width": 6, "metric": "cosine"}
+    about |= {"made_by": "model 1", "count": 300}
+    header = {"about": json.dumps(about | {"sha256": digest(about, parts)})}
+    save_file(parts, path, metadata=header)
+    loaded = VectorIndex.load(path, embedding_model="model 1")
+    queries = torch.randn(5, 6)
+    assert loaded.search(queries)[0].equal(filled().search(queries)[0])
+    with pytest.raises(ValueError, match="embedding_model='model 2'.*'model 1'"):
+        VectorIndex.load(path, embedding_model="model 2")
 
 
 @pytest.mark.parametrize("about", ["", "[]", "{}", "3", '{"sha256": "0"}'])
@@ -331,8 +398,8 @@ def test_a_description_of_another_kind_is_one_clear_error(tmp_path, about):
 
 def test_nothing_but_the_index_needs_hnswlib(monkeypatch):
     code = "import sys; sys.modules['hnswlib'] = None; from genai_lib.components "
-    code += "import embeddings as e; e.SkipGram(3, 2); "
-    code += "from genai_lib.components.embeddings import exercises"
+    code += "import vector_search as v; import torch; v.build_graph(torch.eye(3)); "
+    code += "from genai_lib.components.vector_search import exercises"
     subprocess.run([sys.executable, "-c", code], check=True)
     monkeypatch.setitem(sys.modules, "hnswlib", None)
     with pytest.raises(ImportError, match=r"C\+\+ compiler.*pip install hnswlib"):
@@ -343,11 +410,11 @@ def test_a_missing_file_another_file_and_another_model_are_named(tmp_path):
     with pytest.raises(ValueError, match="there is no such file"):
         VectorIndex.load(tmp_path / "nothing")
     save_file({"weight": np.ones(3)}, tmp_path / "other")
-    with pytest.raises(ValueError, match="no whole file of a vector index"):
+    with pytest.raises(ValueError, match="not a whole file of a vector index"):
         VectorIndex.load(tmp_path / "other")
-    filled(made_by="model 1").save(tmp_path / "index")
-    with pytest.raises(ValueError, match="made_by='model 2'.*'model 1'"):
-        VectorIndex.load(tmp_path / "index", made_by="model 2")
+    filled(embedding_model="model 1").save(tmp_path / "index")
+    with pytest.raises(ValueError, match="embedding_model='model 2'.*'model 1'"):
+        VectorIndex.load(tmp_path / "index", embedding_model="model 2")
 
 
 # Product quantisation

@@ -1,7 +1,7 @@
-"""A vector database in one class: HNSW by hnswlib, kept in one checked file.
+"""A vector index on the HNSW graph of hnswlib, kept in one checked file.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search
 
 Letters used in this file
     N  vectors      Q  queries      d  width of a vector      k  results per query
@@ -18,30 +18,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genai_lib.checks import describe
-from genai_lib.components.embeddings.equals import Equals, check_ids
-from genai_lib.components.embeddings.graph import Graph, without_direction
-from genai_lib.components.embeddings.hnswlib_graph import (
-    load_hnswlib,
-    read_graph,
-    relabelled,
-)
-from genai_lib.components.embeddings.index_file import METRICS, read, write
-from genai_lib.components.embeddings.search import (
+from genai_lib.checks import as_whole, check_option, check_positive, describe
+from genai_lib.components.embeddings.comparing import (
     as_array,
+    check_count,
+    check_squares,
     check_vectors,
     euclidean_distance,
     exact_search,
     unit_length,
 )
+from genai_lib.components.vector_search.building import check_links
+from genai_lib.components.vector_search.duplicates import Duplicates, check_ids
+from genai_lib.components.vector_search.graph import (
+    Graph,
+    check_at_least,
+    without_direction,
+)
+from genai_lib.components.vector_search.hnswlib_graph import (
+    load_hnswlib,
+    read_graph,
+    relabelled,
+)
+from genai_lib.components.vector_search.index_file import METRICS, read, write
 
 SEED = 100
 FIRST_ROOM = 1024
-DIGITS = 6  # two directions that agree in so many have no distance in 32 bits
+DIGITS = 6  # directions that agree in so many digits have no distance in 32 bits
+MOST_LINKS = 10_000  # hnswlib takes no more
 
 
 class VectorIndex:
-    """Find near vectors without looking at all of them [1].
+    """A set of vectors with a graph to find near ones without comparing all [1].
 
     Equal vectors, or for the cosine equal directions, share one node of the graph:
     among many equal ones a walk would find no way to the others.
@@ -52,17 +60,18 @@ class VectorIndex:
         Numbers in a vector, d.
     metric : {"cosine", "euclidean"}, default="cosine"
     links : int, default=16
-        M: links of a vector in the graph; more cost memory and find more.
+        M: links of a vector in the graph, from 2 to 10,000; more cost memory and find
+        more.
     ef_construction : int, default=200
-        How carefully a new vector is linked.
-    made_by : str, default=""
-        What makes the vectors. `load` can insist on it: vectors of two models cannot
-        be compared.
+        How many candidates are kept in mind when a vector is added, at least `links`.
+    embedding_model : str, default=""
+        A name of what makes the vectors. `load` can insist on it: vectors of two
+        models cannot be compared.
 
     Raises
     ------
     ValueError
-        If a setting is out of range.
+        If a setting has a wrong type or is out of range.
     ImportError
         If hnswlib is missing, which pip can only install with a C++ compiler.
     """
@@ -74,21 +83,24 @@ class VectorIndex:
         *,
         links: int = 16,
         ef_construction: int = 200,
-        made_by: str = "",
+        embedding_model: str = "",
     ) -> None:
-        if metric not in METRICS:
-            raise ValueError(f"metric={metric!r} must be one of {METRICS}")
-        if width < 1 or links < 2 or ef_construction < links:
-            raise ValueError(
-                f"width={width} must be at least 1, links={links} at least 2 and "
-                f"ef_construction={ef_construction} at least as many"
-            )
-        self.width, self.metric, self.made_by = width, metric, made_by
-        self._equals = Equals(digits=DIGITS if metric == "cosine" else None)
+        check_positive(width=width)
+        check_option("metric", metric, METRICS)
+        check_links(links, ef_construction=ef_construction)
+        check_model(embedding_model)
+        width, links = as_whole(width), as_whole(links)
+        if links > MOST_LINKS:
+            raise ValueError(f"links={links} must be at most {MOST_LINKS:,}")
+        self.width, self.metric, self.embedding_model = width, metric, embedding_model
+        self._duplicates = Duplicates(digits=DIGITS if metric == "cosine" else None)
         self._ids = np.empty(0, dtype=np.int64)
         self._index = load_hnswlib().Index("l2", width)
         self._index.init_index(
-            FIRST_ROOM, ef_construction=ef_construction, M=links, random_seed=SEED
+            FIRST_ROOM,
+            ef_construction=as_whole(ef_construction),
+            M=links,
+            random_seed=SEED,
         )
 
     def __len__(self) -> int:
@@ -111,15 +123,16 @@ class VectorIndex:
         Raises
         ------
         ValueError
-            If a shape or dtype is wrong, a value not finite, a cosine undefined, or an
-            id negative, repeated or taken. Then nothing is added.
+            If a shape or dtype is wrong, a value not finite, a cosine undefined, a
+            value of a Euclidean index so large or small that its square cannot be
+            stored, or an id negative, repeated or taken. Then nothing is added.
         """
         array = self._checked("vectors", vectors)
         if ids is None:
             start = self._ids.max(initial=-1) + 1
             ids = torch.arange(start, start + len(array))
         check_ids(ids, len(array), self._ids)
-        rows = self._equals.add(array)
+        rows = self._duplicates.add(array)
         self._ids = np.append(self._ids, ids.cpu().numpy())
         if rows.any():
             labels = np.flatnonzero(rows) + len(self) - len(array)
@@ -153,15 +166,12 @@ class VectorIndex:
             1 - cos, or the Euclidean distance.
         """
         array = self._checked("queries", queries)
-        if not 1 <= k <= len(self):
-            raise ValueError(
-                f"k={k} must be from 1 to the {len(self)} vectors there are"
-            )
-        if ef < k:
-            raise ValueError(f"ef={ef} must be at least k={k}")
+        check_count("k", k, len(self))
+        check_at_least("ef", ef, "k", as_whole(k))
+        k, ef = as_whole(k), as_whole(ef)
         if len(array) == 0:
             return torch.empty(0, k, dtype=torch.int64), torch.empty(0, k)
-        rows, squares = self._equals.expand(*self._walk(array, k, ef), k)
+        rows, squares = self._duplicates.expand(*self._walk(array, k, ef), k)
         # Between vectors of length one, |q - v|² = 2 (1 - cos).
         distances = squares / 2 if self.metric == "cosine" else np.sqrt(squares)
         return torch.from_numpy(self._ids[rows]), torch.from_numpy(distances)
@@ -198,46 +208,58 @@ class VectorIndex:
             As stored: of length one if the metric is the cosine.
         ids : int64 Tensor of shape (N,)
         """
-        twins = {row: same[1:] for row, same in self._equals.twins.items()}
+        duplicates = {row: same[1:] for row, same in self._duplicates.groups.items()}
         graph, vectors, labels = read_graph(self._index)
         order = labels.argsort()
-        own = torch.searchsorted(labels[order], torch.from_numpy(self._equals.first))
-        graph = relabelled(graph, labels.numpy(), twins)
+        own = torch.searchsorted(
+            labels[order], torch.from_numpy(self._duplicates.first)
+        )
+        graph = relabelled(graph, labels.numpy(), duplicates)
         return graph, vectors[order][own], torch.from_numpy(self._ids.copy())
 
     def save(self, path: str | Path) -> None:
         """Write everything into one safetensors file, at once or not at all."""
-        about = {"width": self.width, "metric": self.metric, "made_by": self.made_by}
+        about = {
+            "width": self.width,
+            "metric": self.metric,
+            "embedding_model": self.embedding_model,
+        }
         with tempfile.TemporaryDirectory() as folder:
             inner = Path(folder, "graph")
             self._index.save_index(str(inner))
             graph = np.fromfile(inner, dtype=np.uint8)
-        parts = {"graph": graph, "ids": self._ids, "first": self._equals.first}
+        parts = {"graph": graph, "ids": self._ids, "first": self._duplicates.first}
         write(Path(path), about | {"count": len(self)}, parts)
 
     @classmethod
-    def load(cls, path: str | Path, *, made_by: str | None = None) -> "VectorIndex":
+    def load(
+        cls, path: str | Path, *, embedding_model: str | None = None
+    ) -> "VectorIndex":
         """Read an index that `save` has written.
 
         Parameters
         ----------
         path : str or Path
-        made_by : str, default=None
-            If given, what the vectors must have been made by.
+        embedding_model : str, default=None
+            If given, the name that must be stored with the vectors.
 
         Raises
         ------
         ValueError
             If the file is missing, truncated, changed, of another kind, or its vectors
-            were made by something else.
+            come from another embedding model.
         """
+        if embedding_model is not None:
+            check_model(embedding_model)
         about, parts = read(Path(path))
-        if made_by is not None and made_by != about["made_by"]:
+        if embedding_model is not None and embedding_model != about["embedding_model"]:
             raise ValueError(
-                f"made_by={made_by!r}: the vectors in path={str(path)!r} were made by "
-                f"{about['made_by']!r}"
+                f"embedding_model={embedding_model!r}: the vectors in "
+                f"path={str(path)!r} come from {about['embedding_model']!r}"
             )
-        loaded = cls(about["width"], about["metric"], made_by=about["made_by"])
+        loaded = cls(
+            about["width"], about["metric"], embedding_model=about["embedding_model"]
+        )
         with tempfile.TemporaryDirectory() as folder:
             inner = Path(folder, "graph")
             parts["graph"].tofile(inner)
@@ -246,7 +268,7 @@ class VectorIndex:
         loaded._ids = parts["ids"]
         own = np.unique(parts["first"])
         vectors = np.array(loaded._index.get_items(own)).reshape(len(own), loaded.width)
-        loaded._equals.restore(parts["first"], vectors)
+        loaded._duplicates.restore(parts["first"], vectors)
         return loaded
 
     def _checked(self, name: str, vectors: Tensor) -> np.ndarray:
@@ -255,4 +277,12 @@ class VectorIndex:
             raise ValueError(f"{name}={describe(vectors)}: float32 is what is stored")
         if self.metric == "cosine":
             vectors = unit_length(vectors, name)
+        else:
+            check_squares(name, vectors)
         return as_array(vectors)
+
+
+def check_model(embedding_model: object) -> None:
+    """Raise ValueError unless the name of an embedding model is a string."""
+    if not isinstance(embedding_model, str):
+        raise ValueError(f"embedding_model={embedding_model!r} must be a string")

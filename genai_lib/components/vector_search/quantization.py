@@ -1,7 +1,7 @@
-"""Product quantisation: a vector in a few bytes.
+"""Product quantisation: vectors stored in a few bytes each.
 
-Chapter  chapters/components/embeddings.ipynb
-Tests    tests/components/embeddings
+Chapter  chapters/components/vector_search.ipynb
+Tests    tests/components/vector_search
 
 Letters used in this file
     N  vectors      Q  queries      d  width of a vector
@@ -21,15 +21,19 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from genai_lib.checks import check_floating, describe
-from genai_lib.components.embeddings.search import as_array, check_vectors
+from genai_lib.checks import as_whole, check_floating, describe
+from genai_lib.components.embeddings.comparing import (
+    as_array,
+    check_squares,
+    check_vectors,
+)
 
 BYTE = 256
 
 
 @dataclass(frozen=True)
 class ProductQuantizer:
-    """Cut a vector into parts and replace each by the nearest of a few centres [1].
+    """A code for vectors: each part is replaced by the nearest of a few centres [1].
 
     Attributes
     ----------
@@ -62,12 +66,13 @@ class ProductQuantizer:
             Draws the seeds of k-means.
         """
         check_vectors("vectors", vectors)
-        if parts < 1 or vectors.shape[1] % parts:
-            raise ValueError(f"parts={parts} must divide the width {vectors.shape[1]}")
-        if not 1 <= centres <= min(BYTE, len(vectors)):
-            raise ValueError(
-                f"centres={centres} must be from 1 to {min(BYTE, len(vectors))}"
-            )
+        check_squares("vectors", vectors)
+        width, most = vectors.shape[1], min(BYTE, len(vectors))
+        if as_whole(parts) is None or parts < 1 or width % parts:
+            raise ValueError(f"parts={parts!r} must divide the width {width}")
+        if as_whole(centres) is None or not 1 <= centres <= most:
+            raise ValueError(f"centres={centres!r} must be from 1 to {most}")
+        parts, centres = as_whole(parts), as_whole(centres)
         seeds = torch.randint(2**31, (parts,), generator=generator).tolist()
         pieces = vectors.unflatten(1, (parts, -1)).unbind(1)  # P of (N, d/P)
         found = [
@@ -85,6 +90,7 @@ class ProductQuantizer:
             )
         if not self.centres.isfinite().all():
             raise ValueError("centres holds a value that is not finite")
+        check_squares("centres", self.centres)
 
     @property
     def width(self) -> int:
@@ -127,6 +133,7 @@ class ProductQuantizer:
 
     def _check_vectors(self, name: str, vectors: Tensor) -> None:
         check_vectors(name, vectors, self.width)
+        check_squares(name, vectors)
         if vectors.dtype != self.centres.dtype:
             raise ValueError(
                 f"{name}={describe(vectors)} must have the dtype of the centres, "

@@ -1,4 +1,4 @@
-"""Whole models in few bits: round them, plant outliers in them, smooth them.
+"""Simulated quantization of whole models: rounding, planted outliers, smoothing.
 
 Each function returns a changed copy of a model.
 
@@ -11,28 +11,36 @@ References
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genai_lib.checks import check_above_zero, check_each, check_share, check_whole
 from genai_lib.components.attention import TransformerBlock
-from genai_lib.components.softmax_one.outliers import fake_quantize, smoothing_scales
+from genai_lib.components.softmax_one.outliers import (
+    check_bits,
+    fake_quantize,
+    smoothing_scales,
+)
 
 
 class QuantizedLinear(nn.Module):
-    """A linear map whose weights and inputs are rounded, each by one grid.
+    """A linear layer whose weights and inputs are rounded, each to one grid per tensor.
 
     Parameters
     ----------
     linear : nn.Linear
     weight_bits, input_bits : int
-        As `bits` in `fake_quantize`. The grid of the inputs spans those of each call.
+        As `bits` in `fake_quantize`. The grid of the inputs is fitted to each call.
     """
 
     def __init__(self, linear: nn.Linear, weight_bits: int, input_bits: int) -> None:
         super().__init__()
-        self.in_features = linear.in_features  # attention asks for it
+        bits = check_bits(weight_bits=weight_bits, input_bits=input_bits)
+        weight_bits, input_bits = bits
+        self.in_features = linear.in_features  # read by attention
         self.register_buffer("weight", fake_quantize(linear.weight.data, weight_bits))
         self.bias, self.input_bits = linear.bias, input_bits
 
@@ -43,9 +51,11 @@ class QuantizedLinear(nn.Module):
 
 
 class SmoothedLinear(nn.Sequential):
-    """The same linear map, its inputs divided and its weights multiplied [1, eq. 3].
+    """A linear layer with outliers moved from its inputs to its weights [1, eq. 3].
 
-    In use, the division is folded into the layer before, and costs nothing.
+    Each input channel is divided by a number and its weights are multiplied by it, so
+    the function stays the same. In practice the division is folded into the layer
+    before, where it costs nothing.
 
     Parameters
     ----------
@@ -71,7 +81,7 @@ class _Divide(nn.Module):
 
 
 def quantize_linears(model: nn.Module, weight_bits: int, input_bits: int) -> nn.Module:
-    """Round the weights and the inputs of every linear map in a model.
+    """Round the weights and the inputs of every linear layer in a model.
 
     "W8A8" is 8 bits for both.
 
@@ -80,41 +90,42 @@ def quantize_linears(model: nn.Module, weight_bits: int, input_bits: int) -> nn.
     model : nn.Module
     weight_bits, input_bits : int
     """
-    return _exchange(model, lambda x, _: QuantizedLinear(x, weight_bits, input_bits))
+    return _replace_linears(
+        model, lambda x, _: QuantizedLinear(x, weight_bits, input_bits)
+    )
 
 
 def smooth_linears(
     model: nn.Module, examples: Tensor, strength: float = 0.5
 ) -> nn.Module:
-    """Move outliers from the inputs of every linear map into its weights [1].
-
-    The model's function stays the same.
+    """Replace every linear layer by a `SmoothedLinear`, which computes the same [1].
 
     Parameters
     ----------
     model : nn.Module
     examples : Tensor
-        What the model is run on, to see the largest magnitude of each channel.
+        Inputs of the model, on which the largest magnitude of each channel is measured.
     strength : float, default=0.5
         As in `smoothing_scales`.
     """
+    check_share(strength=strength)
     largest = _largest_inputs(model, examples)
 
     def smooth(linear: nn.Linear, name: str) -> nn.Module:
         scales = smoothing_scales(largest[name], linear.weight.data, strength)
         return SmoothedLinear(linear, scales)
 
-    return _exchange(model, smooth)
+    return _replace_linears(model, smooth)
 
 
 def plant_outliers(
     model: nn.Module, channels: Sequence[int], factor: float
 ) -> nn.Module:
-    """Make some channels larger where blocks normalise, and leave the function alone.
+    """Scale up some normalised channels of each block; the function stays the same.
 
     In each `TransformerBlock` the scale of the normalisation is multiplied, and the
-    columns of the linear maps that read it are divided. Only the numbers in between
-    change.
+    columns of the linear layers that read it are divided, so that only the activations
+    in between change.
 
     Parameters
     ----------
@@ -123,6 +134,7 @@ def plant_outliers(
     channels : sequence of int
     factor : float
     """
+    (factor,) = check_above_zero(factor=factor)
     planted = copy.deepcopy(model)
     blocks = [x for x in planted.modules() if isinstance(x, TransformerBlock)]
     if not blocks:
@@ -138,7 +150,8 @@ def plant_outliers(
 
 @torch.no_grad()
 def _enlarge(norm: nn.LayerNorm, readers, channels, factor) -> None:
-    channels = list(channels)
+    known = partial(check_whole, 0, len(norm.weight) - 1)
+    channels = check_each(known, channels=channels)
     norm.weight[channels] *= factor
     norm.bias[channels] *= factor
     for linear in readers:
@@ -147,7 +160,7 @@ def _enlarge(norm: nn.LayerNorm, readers, channels, factor) -> None:
 
 @torch.no_grad()
 def _largest_inputs(model: nn.Module, examples: Tensor) -> dict[str, Tensor]:
-    """Map the names of linear maps to the largest magnitude of each input channel."""
+    """Map each linear layer's name to the largest magnitude of each input channel."""
     largest, hooks = {}, []
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
@@ -165,8 +178,8 @@ def _largest_inputs(model: nn.Module, examples: Tensor) -> dict[str, Tensor]:
     return largest
 
 
-def _exchange(model: nn.Module, make: Callable[[nn.Linear, str], nn.Module]):
-    """Copy a model, with each linear map replaced by what is made of it."""
+def _replace_linears(model: nn.Module, make: Callable[[nn.Linear, str], nn.Module]):
+    """Copy a model, with each linear layer replaced by `make(linear, name)`."""
     changed = copy.deepcopy(model)
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):

@@ -4,12 +4,14 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from genai_lib.components.embeddings import (
-    VectorIndex,
     euclidean_distance,
     exact_search,
     recall,
 )
-from genai_lib.components.embeddings.vectors import clustered_vectors
+from genai_lib.components.vector_search import (
+    VectorIndex,
+    clustered_vectors,
+)
 from tests.bench._timing import compare, row
 
 ROWS, WIDTH, QUERIES, K = 20_000, 64, 100, 10
