@@ -380,8 +380,11 @@ def test_speculation():
 
 
 def test_an_answer_is_written():
-    model = encoder_decoder.Seq2Seq
-    run(lambda: encoder_decoder.answer(translator(model), tokens(), max_new_tokens=3))
+    def case():
+        model = translator(encoder_decoder.Seq2Seq)
+        return encoder_decoder.greedy_decode(model, tokens(), max_new_tokens=3)
+
+    run(case)
 
 
 # What must fall

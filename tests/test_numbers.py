@@ -72,7 +72,7 @@ TAKE_A_HALF = {
     "initial_gate": lambda x: GatedAttention(4, 2, initial_gate=x).to_gate.bias,
     "base": lambda x: rotary_frequencies(4, x),
     "smoothing": lambda x: smoothed_cross_entropy(Z, torch.tensor([1, 2]), x),
-    "share": lambda x: span_mask(2, 8, x, 2.0, seed()),
+    "corruption_rate": lambda x: span_mask(2, 8, x, 2.0, seed()),
     "rate": lambda x: mask_tokens(IDS, 6, 7, x, generator=seed())[0],
     "strength": lambda x: NGramModel(IDS[0], 2, 7, x).probabilities[-1],
 }
@@ -86,7 +86,7 @@ TAKE_A_FOUR = {
     "yarn": lambda n: yarn_frequencies(8, n, n, 100.0, 0.5, n),
     "yarn_by_pair": lambda n: yarn_frequencies_by_pair(8, n, n, 100.0, 0.5, n),
     "sharpness": lambda n: torch.tensor(yarn_sharpness(n)),
-    "mean_span": lambda n: span_mask(2, 9, 0.5, n, seed()),
+    "mean_span_length": lambda n: span_mask(2, 9, 0.5, n, seed()),
     "length": lambda n: span_mask(n, n, 0.5, 2.0, seed()),
     "end_token": lambda n: corrupt_spans(IDS, 20, n, 0.2, 2.0, seed())[0],
     "mask_token": lambda n: mask_tokens(IDS, n, 7, generator=seed())[0],
