@@ -1,6 +1,5 @@
 """Static figures in one style, each with an alternative text, and small tables."""
 
-import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,8 @@ import matplotlib.pyplot as plt
 from IPython.display import publish_display_data
 from matplotlib.figure import Figure
 from PIL import Image
+
+from genai_lib.live.controls import picture_address
 
 # Okabe and Ito's palette, which most colour-blind readers can distinguish.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -77,7 +78,7 @@ def png_uri(figure: Figure, dots_per_inch: int = 150) -> str:
         figure.savefig(drawn, format="png", dpi=dots_per_inch)
     picture = Image.open(drawn).quantize(256, method=Image.Quantize.FASTOCTREE)
     picture.save(buffer, format="png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return picture_address(buffer.getvalue())
 
 
 def show_table(columns: Mapping[str, Sequence], caption: str = "") -> None:

@@ -23,7 +23,7 @@ def test_unknown_characters_are_named():
     assert CharacterTokenizer.of("abc").encode("").shape == (0,)
 
 
-def test_random_windows_are_stretches_of_the_text():
+def test_random_windows_are_parts_of_the_text():
     tokens = torch.arange(10)
     batches = random_windows(tokens, 4, 300, torch.Generator().manual_seed(0))
     batch = next(batches)

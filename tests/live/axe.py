@@ -8,7 +8,7 @@ from tests.website.pages import settle
 
 # What axe finds in the theme's own parts, and why it is left so.
 THEME_FINDINGS = {
-    "region": "the theme's sidebar, with the book's title, is no landmark",
+    "region": "the theme's sidebar, with the book's title, is not a landmark",
 }
 # Everything else that axe could list makes it slow on long pages. Style sheets it would
 # load by itself, and those that they import from a wrong address.
@@ -18,7 +18,7 @@ OTHER_RULES = {"rules": {"color-contrast": {"enabled": False}}}
 COLORS = {"runOnly": ["color-contrast"]}
 # Of elements that are styled alike, as the words of code are, three are enough to
 # look at: axe takes a minute for the colours of a long page, and seconds for these.
-# A formula's glyphs have a class for each sign, and no colour of their own.
+# A formula's glyphs have a class for each symbol, and no colour of their own.
 KEEP_THREE_OF_A_KIND = """() => {
   const counts = new Map();
   const kind = node => node.localName.startsWith("mjx") ? node.localName : [

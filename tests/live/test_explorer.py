@@ -1,4 +1,4 @@
-"""Explorers: frames on a page, widgets in a kernel, one picture everywhere else."""
+"""Explorers: frames on a page, widgets in a kernel, one image everywhere else."""
 
 import base64
 import io
@@ -38,7 +38,7 @@ def data_of(explorer):
 
 
 def image_of(source):
-    """Open a picture from its data address."""
+    """Open an image from its data address."""
     return Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))
 
 

@@ -1,4 +1,4 @@
-"""Passages: shown as text on a page and in a kernel, as one picture elsewhere."""
+"""Passages: shown as text on a page and in a kernel, as one image elsewhere."""
 
 import json
 import re

@@ -80,7 +80,7 @@ def test_the_shift_moves_nothing():
 
 
 def drawn_dot(**state):
-    """Return the dot's place on the triangle as shares of A, B and C."""
+    """Return the dot's place on the triangle as weights of A, B and C."""
     figure = logits_and_temperature()
     values = {control.param: control.value for control in figure.controls} | state
     drawing = draw_panel(figure.panels[-1], values, width=340)
@@ -91,10 +91,10 @@ def drawn_dot(**state):
     dot = re.search(rf'"A of three[^>]*translate\({number},{number}\)', drawing)
     a, b, c = np.array(corners.groups(), dtype=float).reshape(3, 2)
     place = np.array(dot.groups(), dtype=float)
-    shares = np.linalg.solve(
+    weights = np.linalg.solve(
         np.vstack([np.stack([a, b, c], axis=1), np.ones(3)]), [*place, 1]
     )
-    return shares, figure.evaluate(**state)
+    return weights, figure.evaluate(**state)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,6 @@ def drawn_dot(**state):
     ],
 )
 def test_the_dot_stands_where_its_numbers_say(state):
-    shares, numbers = drawn_dot(**state)
+    weights, numbers = drawn_dot(**state)
     wanted = [numbers[f"{name} of three"] for name in "ABC"]
-    assert shares == pytest.approx(wanted, abs=2e-3)
+    assert weights == pytest.approx(wanted, abs=2e-3)

@@ -282,9 +282,9 @@ def test_both_ways_to_draw_follow_the_probabilities():
     exact = softmax(z[0], 1.7)
     for draw in (sample, gumbel_max):
         drawn = draw(z, 1.7, torch.Generator().manual_seed(0))
-        shares = torch.bincount(drawn, minlength=5) / len(z)
-        assert_close(shares, exact, atol=0.01, rtol=0)
-        assert shares[4] == 0
+        frequencies = torch.bincount(drawn, minlength=5) / len(z)
+        assert_close(frequencies, exact, atol=0.01, rtol=0)
+        assert frequencies[4] == 0
 
 
 def test_samples_have_the_shape_of_the_rows_and_obey_the_generator():

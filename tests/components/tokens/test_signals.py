@@ -49,7 +49,7 @@ def test_videos_come_back(times, rows, columns, frames, patch, channels):
 
 
 def test_patches_by_hand():
-    """A picture of 2 rows and 4 columns in patches of 2: left half, then right half."""
+    """An image of 2 rows and 4 columns in patches of 2: left half, then right half."""
     image = torch.arange(8).view(1, 2, 4)
     assert patchify(image, 2).tolist() == [[0, 1, 4, 5], [2, 3, 6, 7]]
 

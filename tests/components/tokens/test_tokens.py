@@ -309,7 +309,7 @@ def test_words_are_those_of_tokenizers_for_every_assigned_character():
 def test_the_example_of_the_paper():
     """Sennrich et al. 2016, Algorithm 1: low, lower, newest, widest.
 
-    With 5, 2, 6 and 3 occurrences (and without the paper's end-of-word sign) es is
+    With 5, 2, 6 and 3 occurrences (and without the paper's end-of-word symbol) es is
     merged first, 9 times, then est. Then lo and low, 7 times.
     """
     words = {b"low": 5, b"lower": 2, b"newest": 6, b"widest": 3}

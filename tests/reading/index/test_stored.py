@@ -83,7 +83,7 @@ def test_alternatives_are_equally_likely():
 
 
 def test_a_beginning_is_a_condition():
-    """Among all sentences, those that begin so have the shares of the continued."""
+    """Continued sentences are distributed like all sentences with that beginning."""
     random, start = Random(2), "The number of "
     rest = [
         s for s in (write_sentence(random) for _ in range(20_000)) if start in s[:14]
