@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from genai_lib.checks import check_positive
 from genai_lib.components.attention import PositionalEncoding
 from genai_lib.components.positions.frequencies import (
-    FrequencyScheme,
+    FrequencyEncoding,
     exact_frequencies,
 )
 
@@ -53,7 +53,7 @@ def waves(positions: Tensor, frequencies: Tensor) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
-class SinusoidalPositions(FrequencyScheme):
+class SinusoidalPositions(FrequencyEncoding):
     """Add `sinusoidal` to the inputs; positions may be any numbers.
 
     Parameters

@@ -38,7 +38,7 @@ def exact_frequencies(width: int, base: float = 10000.0) -> Tensor:
     return as_real(base) ** -exponents
 
 
-class FrequencyScheme(PositionalEncoding):
+class FrequencyEncoding(PositionalEncoding):
     """Hold frequencies that no cast of the model touches; it only moves them.
 
     An angle is a position times a frequency: at position 1000, frequencies of 16 bits

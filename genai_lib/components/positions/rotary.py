@@ -27,7 +27,7 @@ from genai_lib.checks import (
     describe,
 )
 from genai_lib.components.positions.frequencies import (
-    FrequencyScheme,
+    FrequencyEncoding,
     rotary_frequencies,
 )
 
@@ -74,7 +74,7 @@ def rotate(
     )
 
 
-class RotaryPositions(FrequencyScheme):
+class RotaryPositions(FrequencyEncoding):
     """Rotate queries and keys; values and inputs stay as they are.
 
     Parameters

@@ -29,7 +29,7 @@ def load_public_bert(name: str) -> tuple[Bert, Tokenizer]:
 
 
 @torch.no_grad()
-def fill_hole(
+def fill_mask(
     model: Bert, tokenizer: Tokenizer, text: str, shown: int = 5
 ) -> list[tuple[str, float]]:
     """List the most probable tokens for the first [MASK] of a text.

@@ -35,7 +35,7 @@ from genai_lib.genres.encoder_only import (
 from genai_lib.training import cosine, fit, load_weights, save_weights
 
 PATH = Path(__file__).with_name("stored") / "bert.safetensors"
-TWIN = Path(__file__).with_name("stored") / "left_to_right.safetensors"
+LEFT_TO_RIGHT = Path(__file__).with_name("stored") / "left_to_right.safetensors"
 CONTEXT, WIDTH, HEADS, LAYERS = 88, 64, 4, 2
 STEPS, BATCH, LEARNING_RATE = 2500, 12, 3e-3
 # Twice the paper's: more lessons in each step.
@@ -85,7 +85,7 @@ def load_left_to_right() -> tuple[Bert, BertTokens]:
     What it makes of position t are its scores for the token at t + 1.
     """
     model, tokens = new_small_bert()
-    load_weights(model, TWIN)
+    load_weights(model, LEFT_TO_RIGHT)
     return model.eval(), tokens
 
 
@@ -150,7 +150,7 @@ def make_models(folder: Path) -> None:
     runtime.threads()
     # Half precision halves the files; what is read becomes 32 bits again.
     save_weights(train_small_bert()[0].half(), folder / PATH.name)
-    save_weights(train_left_to_right()[0].half(), folder / TWIN.name)
+    save_weights(train_left_to_right()[0].half(), folder / LEFT_TO_RIGHT.name)
 
 
 def make_masked_characters(folder: Path) -> None:

@@ -173,7 +173,7 @@ def test_models_do_not_see_the_broken_vector_of_a_pad():
     real = tokens != 0
     gpt = GPT(GPTConfig(context=8, **sizes))
     bert = Bert(BertConfig(context=8, **sizes))
-    deberta = Deberta(DebertaConfig(context=8, reach=4, **sizes))
+    deberta = Deberta(DebertaConfig(context=8, max_relative_distance=4, **sizes))
     seq = Seq2Seq(Seq2SeqConfig(9, WIDTH, heads=2))
     with torch.no_grad():
         for model in (gpt, bert, deberta):
@@ -329,7 +329,7 @@ def test_models_refuse_masks_of_other_shapes():
     sizes = {"vocab_size": 9, "width": WIDTH, "layers": 1, "heads": 2}
     tokens = torch.randint(1, 9, (B, LENGTH))
     bert = Bert(BertConfig(context=8, **sizes))
-    deberta = Deberta(DebertaConfig(context=8, reach=4, **sizes))
+    deberta = Deberta(DebertaConfig(context=8, max_relative_distance=4, **sizes))
     ones = partial(torch.ones, dtype=torch.bool)
     for mask in (ones(B, LENGTH), ones(LENGTH), ones(B, 1, LENGTH), [[True]], 1):
         with pytest.raises(ValueError, match="mask="):

@@ -12,12 +12,11 @@ import torch
 from genai_lib.components.attention import causal_mask, next_token_loss
 from genai_lib.data import load_documentation
 from genai_lib.genres.decoder_only.next_characters import LENGTH, passages
-from genai_lib.genres.encoder_only import choose_holes, mask_tokens, share_right
+from genai_lib.genres.encoder_only import choose_masked, mask_tokens, masked_accuracy
 from genai_lib.genres.encoder_only import stored as small_bert
 from genai_lib.genres.encoder_only.masked_characters import PATH, SHOWN, expectations
-from genai_lib.genres.encoder_only.stored import PATH as WEIGHTS
 from genai_lib.genres.encoder_only.stored import (
-    TWIN,
+    LEFT_TO_RIGHT,
     every_next_loss,
     load_left_to_right,
     load_small_bert,
@@ -25,6 +24,7 @@ from genai_lib.genres.encoder_only.stored import (
     train_left_to_right,
     train_small_bert,
 )
+from genai_lib.genres.encoder_only.stored import PATH as WEIGHTS
 
 STORED = json.loads(PATH.read_text(encoding="utf-8"))
 TRAINED = (train_small_bert, train_left_to_right)
@@ -39,7 +39,7 @@ def held_out(tokens, count=200, length=80):
 
 def test_files_are_small():
     assert WEIGHTS.stat().st_size < 1_000_000
-    assert TWIN.stat().st_size == WEIGHTS.stat().st_size
+    assert LEFT_TO_RIGHT.stat().st_size == WEIGHTS.stat().st_size
     assert PATH.stat().st_size < 100_000
 
 
@@ -57,9 +57,9 @@ def test_a_text_becomes_a_row_after_the_first_token():
 def test_the_model_fills_holes_in_held_out_text():
     model, tokens = load_small_bert()
     rows = held_out(tokens)
-    holes = choose_holes(rows, 0, torch.Generator().manual_seed(0), first=2)
+    holes = choose_masked(rows, 0, torch.Generator().manual_seed(0), first=2)
     logits = model(rows.masked_fill(holes, tokens.mask))
-    assert share_right(logits, rows, holes) > 0.6
+    assert masked_accuracy(logits, rows, holes) > 0.6
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -100,13 +100,13 @@ def test_a_first_step_of_the_training_can_be_repeated(train, capsys):
 def test_the_twin_expects_the_next_character():
     model, tokens = load_left_to_right()
     rows = held_out(tokens)
-    holes = choose_holes(rows, 0, torch.Generator().manual_seed(0), first=2)
+    holes = choose_masked(rows, 0, torch.Generator().manual_seed(0), first=2)
     mask = causal_mask(rows.shape[1] - 1)
     logits = model(rows[:, :-1], mask=mask)
-    shares = [share_right(logits, rows[:, 1:], holes[:, 1:])]
+    shares = [masked_accuracy(logits, rows[:, 1:], holes[:, 1:])]
     # Read one place too early or too late, it knows little.
-    shares.append(share_right(logits, rows[:, :-1], holes[:, :-1]))
-    shares.append(share_right(logits[:, :-1], rows[:, 2:], holes[:, 2:]))
+    shares.append(masked_accuracy(logits, rows[:, :-1], holes[:, :-1]))
+    shares.append(masked_accuracy(logits[:, :-1], rows[:, 2:], holes[:, 2:]))
     assert shares[0] > 0.5 > 0.35 > max(shares[1:])
 
 

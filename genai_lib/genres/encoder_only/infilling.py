@@ -56,7 +56,7 @@ def masked_windows(
         )
 
 
-def choose_holes(
+def choose_masked(
     rows: Tensor, rate: float, generator: torch.Generator, *, first: int = 1
 ) -> Tensor:
     """Choose what a test hides: each position with probability `rate`, alone.
@@ -92,7 +92,7 @@ def choose_holes(
     return holes.to(rows.device)
 
 
-def share_right(logits: Tensor, rows: Tensor, holes: Tensor) -> float:
+def masked_accuracy(logits: Tensor, rows: Tensor, holes: Tensor) -> float:
     """Measure how often the best guess for a hole is the token that stood there.
 
     Parameters
@@ -104,7 +104,7 @@ def share_right(logits: Tensor, rows: Tensor, holes: Tensor) -> float:
     holes : bool Tensor of shape (B, T)
 
     >>> logits = torch.tensor([[[0.0, 1.0], [2.0, 0.0]]])
-    >>> share_right(logits, torch.tensor([[1, 1]]), torch.tensor([[True, True]]))
+    >>> masked_accuracy(logits, torch.tensor([[1, 1]]), torch.tensor([[True, True]]))
     0.5
     """
     check_floating("logits", logits)

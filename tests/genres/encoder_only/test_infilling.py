@@ -7,9 +7,9 @@ import torch
 
 from genai_lib.genres.encoder_only import (
     IGNORED,
-    choose_holes,
+    choose_masked,
+    masked_accuracy,
     masked_windows,
-    share_right,
 )
 
 MASK, FIRST, V = 50, 51, 52
@@ -55,15 +55,15 @@ def test_the_rate_reaches_the_masking():
 
 def test_holes_are_binomial_and_never_before_the_first():
     rows = torch.zeros(400, 100)
-    holes = choose_holes(rows, 0.15, source(), first=3)
+    holes = choose_masked(rows, 0.15, source(), first=3)
     assert holes.shape == rows.shape and not holes[:, :3].any()
     share = holes[:, 3:].float().mean().item()
     assert abs(share - 0.15) < 5 * (0.15 * 0.85 / 38_800) ** 0.5
-    assert not choose_holes(rows, 0.9, source())[:, 0].any()
+    assert not choose_masked(rows, 0.9, source())[:, 0].any()
 
 
 def test_without_a_rate_there_is_one_hole_in_each_row():
-    holes = choose_holes(torch.zeros(3000, 6), 0, source(), first=2)
+    holes = choose_masked(torch.zeros(3000, 6), 0, source(), first=2)
     assert (holes.sum(1) == 1).all()
     counts = holes.sum(0).tolist()
     assert counts[:2] == [0, 0]
@@ -75,8 +75,8 @@ def test_shares_by_hand():
     rows = torch.tensor([[0, 1, 2], [2, 1, 0]])
     logits = torch.nn.functional.one_hot(torch.tensor([[0, 1, 0], [0, 1, 2]]), 3)
     holes = torch.tensor([[True, True, False], [True, False, False]])
-    assert share_right(logits.float(), rows, holes) == pytest.approx(2 / 3)
-    assert share_right(logits.float(), rows, ~holes) == pytest.approx(1 / 3)
+    assert masked_accuracy(logits.float(), rows, holes) == pytest.approx(2 / 3)
+    assert masked_accuracy(logits.float(), rows, ~holes) == pytest.approx(1 / 3)
 
 
 def test_inputs_that_cannot_be_are_named():
@@ -84,14 +84,14 @@ def test_inputs_that_cannot_be_are_named():
     holes = torch.ones(2, 4).bool()
     for rate in (-0.1, 15):
         with pytest.raises(ValueError, match=f"rate={rate}"):
-            choose_holes(rows, rate, source())
+            choose_masked(rows, rate, source())
     with pytest.raises(ValueError, match="first=4 must be from 0 to 3"):
-        choose_holes(rows, 0.1, source(), first=4)
+        choose_masked(rows, 0.1, source(), first=4)
     with pytest.raises(ValueError, match="rows=.* must have the shape of logits"):
-        share_right(logits, rows[:, :3], holes)
+        masked_accuracy(logits, rows[:, :3], holes)
     with pytest.raises(ValueError, match="holes=.* must have the shape of logits"):
-        share_right(logits, rows, holes[:1])
+        masked_accuracy(logits, rows, holes[:1])
     with pytest.raises(ValueError, match="holes=.* boolean, and one True"):
-        share_right(logits, rows, ~holes)
+        masked_accuracy(logits, rows, ~holes)
     with pytest.raises(ValueError, match="logits=.*floating"):
-        share_right(logits.long(), rows, holes)
+        masked_accuracy(logits.long(), rows, holes)
