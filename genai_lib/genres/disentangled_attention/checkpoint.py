@@ -42,7 +42,7 @@ TABLE = {
     "blocks.{}.feed_forward_norm": f"{LAYER}.output.LayerNorm",
     "blocks.0.convolution.norm": "encoder.conv.LayerNorm",
     "blocks.0.convolution.window": "encoder.conv.conv",
-    "head.mix": (f"{LEGACY}transform.dense", f"{RELEASED}dense"),
+    "head.transform": (f"{LEGACY}transform.dense", f"{RELEASED}dense"),
     "head.norm": (f"{LEGACY}transform.LayerNorm", f"{RELEASED}LayerNorm"),
     "head.to_logits.weight": (f"{LEGACY}decoder.weight", f"{RELEASED}decoder.weight"),
     "head.to_logits.bias": (

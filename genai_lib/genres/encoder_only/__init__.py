@@ -1,4 +1,4 @@
-"""BERT, the model that reads both sides, and the masking that trains it.
+"""BERT, an encoder-only model, and the masked language modelling that trains it.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only

@@ -63,7 +63,7 @@ CASES = [
             lambda q, k, w: window_mask(q, k, w + 1): "not [1, 2, 3, 4, 4, 4]",
             lambda q, k, w: window_mask(q, k, w).float(): "booleans",
             lambda q, k, w: window_mask(k, k, w): "the shape should be (2, 7)",
-            lambda q, k, w: torch.ones(q, k) > 0: "the future can be seen",
+            lambda q, k, w: torch.ones(q, k) > 0: "queries see later keys",
         },
     ),
     (
@@ -76,7 +76,7 @@ CASES = [
             lambda q, k, v, m: right_attention(q, k, v, m | True): "causal mask",
             lambda q, k, v, m: right_attention(
                 q, k, v, m if m.all() else ~m
-            ): "wrong way round",
+            ): "mask is inverted",
             lambda q, k, v, m: attend(q, k, v, m)[1]: "shape (Q, v)",
             lambda q, k, v, m: right_attention(k, q, v, m): "without anything masked",
         },

@@ -1,4 +1,4 @@
-"""Heads: laws, references, grouped heads, memory, cache, schemes, watching."""
+"""Heads: laws, references, grouped queries, memory, cache, positions, recording."""
 
 from functools import partial
 
@@ -111,7 +111,7 @@ def test_equals_the_multi_head_attention_of_torch(heads, masked):
     copy_weights(ours, reference)
     x, memory = torch.randn(2, 5, 8), torch.randn(2, 7, 8)
     mask = causal_mask(5, 7) if masked else None
-    # Torch's own mask says the opposite: True where looking is forbidden.
+    # Torch's own mask says the opposite: True where attention is forbidden.
     forbidden = ~mask if masked else None
 
     output, weights = reference(
@@ -153,7 +153,7 @@ def test_polarities_of_torchs_two_masks_are_opposite():
 
 
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
-def test_grouped_equals_multi_head_when_the_groups_repeat(kv_heads):
+def test_grouped_query_equals_multi_head_when_key_value_heads_repeat(kv_heads):
     grouped = double_attention(heads=4, kv_heads=kv_heads)
     full = double_attention(heads=4)
     full.to_query, full.to_output = grouped.to_query, grouped.to_output
@@ -301,7 +301,7 @@ def test_the_hooks_of_a_scheme_do_what_the_equation_says():
 # Watching
 
 
-def test_watching_shows_the_weights_and_leaves_no_trace():
+def test_recording_shows_the_weights_and_leaves_no_trace():
     normalize = partial(softmax, temperature=0.5)
     model = nn.Sequential(
         MultiHeadAttention(8, 2), MultiHeadAttention(8, 4, normalize=normalize)
@@ -319,7 +319,7 @@ def test_watching_shows_the_weights_and_leaves_no_trace():
     assert model[0].normalize is softmax and model[1].normalize is normalize
 
 
-def test_watching_works_for_normalisers_that_are_modules_and_after_errors():
+def test_recording_works_for_normalisers_that_are_modules_and_after_errors():
     class Cold(nn.Module):
         def forward(self, logits, dim=-1):
             return softmax(logits, temperature=0.1, dim=dim)

@@ -191,7 +191,7 @@ def test_models_do_not_see_the_broken_vector_of_a_pad():
     assert seq(source, torch.full((2, 3), 4)).isfinite()[..., 3:].all()
 
 
-# Rows that may see nothing, in any version of PyTorch
+# Queries whose keys are all masked, in any version of PyTorch
 
 
 @pytest.mark.parametrize("biased", [False, True])

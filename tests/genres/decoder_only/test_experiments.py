@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from genai_lib.genres.decoder_only import PowerLaw, known_bits, prefix_scores, repeats
+from genai_lib.genres.decoder_only import (
+    PowerLaw,
+    predictable_bits,
+    prefix_matching_scores,
+    repeats,
+)
 
 
 def make(periods=(2, 5), length=12, size=400, vocab_size=50):
@@ -40,7 +45,7 @@ def test_known_bits_by_hand():
 
     tokens = torch.tensor([[0, 1, 3, 2]])
     known = torch.tensor([[False, False, True, True]])
-    assert known_bits(Model(), (tokens, known)).item() == pytest.approx(1.0)
+    assert predictable_bits(Model(), (tokens, known)).item() == pytest.approx(1.0)
 
 
 def test_prefix_scores_by_hand():
@@ -49,7 +54,7 @@ def test_prefix_scores_by_hand():
     weights = torch.zeros(1, 2, 5, 5)
     weights[0, 0, 3, 1], weights[0, 0, 4, 2] = 0.5, 0.9
     weights[0, 1, 3, 0], weights[0, 1, 4, 4] = 1.0, 1.0
-    assert_close(prefix_scores(weights, tokens), torch.tensor([0.7, 0.0]))
+    assert_close(prefix_matching_scores(weights, tokens), torch.tensor([0.7, 0.0]))
 
 
 @pytest.mark.parametrize("periods", [(0, 3), (4, 3), (2, 11)])

@@ -1,4 +1,4 @@
-"""A folder with a BERT and a tokenizer fills a hole, without a network."""
+"""A folder with a BERT and a tokenizer fills in a mask, without a network."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def test_the_numbers_are_those_of_the_model(folder):
     assert len(fill_mask(model, tokenizer, "the [MASK]", shown=99)) == len(WORDS)
 
 
-def test_a_text_without_a_hole_is_an_error(folder):
+def test_a_text_without_a_mask_is_an_error(folder):
     with pytest.raises(ValueError, match="text='the capital' has no"):
         fill_mask(*load_public_bert(folder), "the capital")
 
