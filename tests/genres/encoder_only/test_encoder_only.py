@@ -285,7 +285,7 @@ def test_inputs_that_cannot_be_are_named():
         bare(tokens)
     with pytest.raises(ValueError, match="has no pooler"):
         bare.pooled(tokens)
-    with pytest.raises(ValueError, match="no pooler to classify"):
+    with pytest.raises(ValueError, match="no pooler, which the classifier needs"):
         BertClassifier(bare, 2)
     with pytest.raises(ValueError, match="classes=0"):
         BertClassifier(model, 0)

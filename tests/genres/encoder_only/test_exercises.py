@@ -106,8 +106,8 @@ def shifted(tokens, *rest):
     [
         (in_place, "work on a copy"),
         (one_too_long, "should be masked, not"),
-        (all_targets, "visible places should be -100"),
-        (no_targets, "not the tokens that stood there"),
+        (all_targets, "all other positions should be -100"),
+        (no_targets, "not the original tokens"),
         (shifted, "not masked has changed"),
         (lambda *x: (1, 2), "must be a Tensor"),
         (lambda *x: ..., "not filled in"),
