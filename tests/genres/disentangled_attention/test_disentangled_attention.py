@@ -246,7 +246,7 @@ def test_a_memory_stands_at_the_positions_of_its_queries():
     assert not torch.allclose(slow, attention(x, mask=mask), atol=0.1)
     with pytest.raises(ValueError, match="memory=.* as many positions as x="):
         attention(asked, x[:, :5])
-    with pytest.raises(ValueError, match="a cache has no place"):
+    with pytest.raises(ValueError, match="does not go with a cache"):
         attention(asked, x, cache=KeyValueCache())
 
 
@@ -287,7 +287,7 @@ def test_a_table_read_backwards_joins_paper_and_code():
     paper = make(DebertaAttentionAsPrinted, max_relative_distance=6)
     paper.load_state_dict(code.state_dict())
     x = torch.randn(2, 6, 12)
-    key = code._heads(code.to_key(x))
+    key = code._split_heads(code.to_key(x))
     places = torch.arange(6)
     rows = relative_rows(places, places, 6)
     table = code.position_query()  # (heads, 12, d)
