@@ -168,8 +168,9 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(
                 f"memory={describe(memory)} must have shape (B, K, {wanted})"
             )
-        key, value = self.to_key(memory), self.to_value(memory)
-        return KeyValues(*(_split_heads(y, self.kv_heads) for y in (key, value)))
+        key = _split_heads(self.to_key(memory), self.kv_heads)
+        value = _split_heads(self.to_value(memory), self.kv_heads)
+        return KeyValues(key, value)
 
     def _prepare_self(self, query, x, positions, cache):
         """Prepare self-attention: keys and values of `x`, positions and the cache."""

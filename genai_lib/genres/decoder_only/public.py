@@ -81,7 +81,7 @@ def expectations(
         listed = best if came in best else [*best[:-1], came]
         chances = Counter()
         for i in listed:
-            # Tokens that are parts of a character decode to the same sign: sum them.
+            # Tokens that are parts of a character decode to the same string: sum them.
             chances[tokenizer.decode([i])] += row[i].item()
         options = [[piece, round(p, DIGITS)] for piece, p in chances.items()]
         places.append({"options": options, "bits": [round(cost, DIGITS)]})

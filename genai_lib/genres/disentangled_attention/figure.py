@@ -148,14 +148,14 @@ def three_terms() -> LiveFigure:
         [*switches, Slider("k", "maximum relative distance k", 1, MOST, 1, 4)],
         derived=vectors(),
         caption=(
-            "Each row is a word that looks, each column a word that is looked at; "
-            "bright is high. Switch the terms off one by one and follow the two rows "
+            "Each row is the query of a word, each column the key of a word; bright "
+            "is high. Switch the terms off one by one and follow the two rows "
             "“new”. With k = 1 only “after me” and “not after me” can be told apart."
         ),
         alt=(
             "Four maps of eight by eight words. Content to content has equal rows for "
             "equal words; content to position is bright beside the diagonal; in the "
-            "weights each “new” looks mostly at its own noun."
+            "weights each “new” attends mostly to its own noun."
         ),
         name="three_terms",
     )

@@ -34,7 +34,7 @@ def test_the_same_seed_gives_the_same_sequences():
     assert make()[0].equal(make()[0])
 
 
-def test_known_bits_by_hand():
+def test_predictable_bits_by_hand():
     """Two known tokens, one guessed with certainty and one among four."""
 
     class Model(torch.nn.Module):
@@ -48,7 +48,7 @@ def test_known_bits_by_hand():
     assert predictable_bits(Model(), (tokens, known)).item() == pytest.approx(1.0)
 
 
-def test_prefix_scores_by_hand():
+def test_prefix_matching_scores_by_hand():
     """In 5 6 7 5 6, position 3 should look at 1, and position 4 at 2."""
     tokens = torch.tensor([[5, 6, 7, 5, 6]])
     weights = torch.zeros(1, 2, 5, 5)
