@@ -473,7 +473,7 @@ TABLE = {
     },
     encoder_only.BertClassifier: {"bert": ENCODER, "classes": size(3)},
     encoder_only.BertConfig: {**STACK, "token_types": size(2)},
-    encoder_only.choose_holes: {
+    encoder_only.choose_masked: {
         "rows": IDS,
         "rate": share(0.2),
         "generator": Anew(seed),
@@ -485,8 +485,8 @@ TABLE = {
         "vocab_size": size(8),
         "rate": share(0.2),
         "special": each(from_0(1)),
-        "masked": share(0.8),
-        "replaced": share(0.1),
+        "mask_fraction": share(0.8),
+        "random_fraction": share(0.1),
     },
     encoder_only.masked_windows: {
         "tokens": TEXT,
@@ -505,7 +505,7 @@ TABLE = {
     },
     disentangled_attention.DebertaConfig: {
         **STACK,
-        "reach": size(4),
+        "max_relative_distance": size(4),
         "max_distance": maybe(size(8)),
         "convolution": maybe(size(3)),
     },
@@ -514,34 +514,34 @@ TABLE = {
         "heads": size(2),
         "positions": DISTANCES,
     },
-    disentangled_attention.PrintedDebertaAttention: {
+    disentangled_attention.DebertaAttentionAsPrinted: {
         "width": size(8),
         "heads": size(2),
         "positions": DISTANCES,
     },
     disentangled_attention.RelativePositions: {
         "width": size(8),
-        "reach": size(4),
+        "max_relative_distance": size(4),
         "max_distance": maybe(size(8)),
     },
-    disentangled_attention.decode: {
+    disentangled_attention.enhanced_mask_decoder: {
         "block": attention.PostNormBlock(
             disentangled_attention.DebertaAttention(8, 2, DISTANCES),
             attention.FeedForward(8),
         ),
         "query": torch.zeros(1, 3, 8),
         "memory": torch.zeros(1, 3, 8),
-        "times": size(2),
+        "steps": size(2),
     },
     disentangled_attention.log_bucket: {
         "distance": PLACES,
-        "reach": size(4),
+        "max_relative_distance": size(4),
         "max_distance": size(8),
     },
     disentangled_attention.relative_rows: {
         "query_positions": PLACES,
         "key_positions": PLACES,
-        "reach": size(4),
+        "max_relative_distance": size(4),
         "max_distance": maybe(size(8)),
     },
     encoder_decoder.MaskedInfiller: {"model": ENCODER, "mask_token": size(7)},

@@ -100,7 +100,12 @@ def bert(**options):
 
 
 def deberta(**options):
-    sizes = {"context": CONTEXT, "width": WIDTH, "heads": HEADS, "reach": 4}
+    sizes = {
+        "context": CONTEXT,
+        "width": WIDTH,
+        "heads": HEADS,
+        "max_relative_distance": 4,
+    }
     config = disentangled_attention.DebertaConfig(VOCABULARY, **sizes, **options)
     return there(disentangled_attention.Deberta(config))
 

@@ -165,8 +165,8 @@ def test_large_scores_are_compared_in_double_as_well():
 
 
 @pytest.mark.parametrize(
-    "name", ["bits_per_token", "whole_answers", "smoothed_loss", "hidden_bits"]
+    "name", ["bits_per_token", "whole_answers", "smoothed_loss", "masked_bits"]
 )
 @pytest.mark.parametrize("found", ["many", math.nan, torch.ones(2)])
-def test_what_is_no_number_is_told_so(name, found):
+def test_what_is_not_a_number_is_told_so(name, found):
     assert "a finite number is wanted" in CHECKERS[name](lambda *x: found).message

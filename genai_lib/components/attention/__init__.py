@@ -1,4 +1,4 @@
-"""Attention, its heads, the feed-forward network and the transformer block.
+"""Attention, multi-head attention, feed-forward networks, transformer blocks.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -31,12 +31,12 @@ from genai_lib.components.attention.masks import (
     check_bias,
     check_mask,
 )
+from genai_lib.components.attention.recording import record_attention
 from genai_lib.components.attention.text_model import (
     TextModel,
     bits_per_token,
     next_token_loss,
 )
-from genai_lib.components.attention.watching import record_attention
 
 __all__ = [
     "ACTIVATIONS",

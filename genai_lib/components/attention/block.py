@@ -1,4 +1,4 @@
-"""The transformer block: attention, then a feed-forward network, with residuals.
+"""The transformer block: attention and a feed-forward network, with residuals.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -30,7 +30,7 @@ from genai_lib.components.attention.heads import MultiHeadAttention
 from genai_lib.components.attention.interface import KeyValueCache, KeyValues
 
 Activation = Callable[[Tensor], Tensor]
-# The approximation of GELU that GPT-2 has.
+# GPT-2 uses this approximation of GELU.
 GELU_TANH = partial(functional.gelu, approximate="tanh")
 
 
@@ -52,7 +52,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "silu": functional.silu,
     "swish": functional.silu,
 }
-"""Named as in the files of Hugging Face, where some have several names."""
+"""Activations by their names in Hugging Face's config.json; some have several."""
 
 
 class RMSNorm(nn.Module):
@@ -62,7 +62,7 @@ class RMSNorm(nn.Module):
     ----------
     width : int
     epsilon : float, default=1e-6
-        Added to the mean square, so that a zero vector stays zero.
+        Added to the mean square, so that a zero vector does not become NaN.
     """
 
     def __init__(self, width: int, epsilon: float = 1e-6) -> None:
@@ -81,7 +81,7 @@ class RMSNorm(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Apply a network of two linear layers to each position separately [1, eq. 2].
+    """Two linear layers, applied to each position separately [1, eq. 2].
 
     Parameters
     ----------
@@ -112,15 +112,15 @@ class FeedForward(nn.Module):
 
 
 class GatedFeedForward(nn.Module):
-    """Multiply the hidden units by a gate, the gated linear unit [4, eq. 6].
+    """A feed-forward network whose hidden units are multiplied by a gate [4, eq. 6].
 
     Parameters
     ----------
     width : int
     ffn_width : int, default=8 * width // 3
-        By default it has as many weights as `FeedForward`.
+        With the default it has about as many weights as `FeedForward`.
     activation : function of a Tensor, default=silu
-        Of the gate; silu makes it SwiGLU.
+        The activation of the gate; with silu the network is called SwiGLU.
     bias : bool, default=False
     """
 
@@ -146,7 +146,7 @@ class GatedFeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Normalise before each sub-layer: x + f(norm(x)), the pre-norm block [2].
+    """The pre-norm block: x + f(norm(x)) for each sub-layer f [2].
 
     Parameters
     ----------
@@ -156,8 +156,8 @@ class TransformerBlock(nn.Module):
     norm : function of a width, default=nn.LayerNorm
         Makes the normalisation of each sub-layer.
     cross_attention : MultiHeadAttention, default=None
-        Attends to a memory between the other two sub-layers, as in a decoder that has
-        an encoder.
+        Attends to a memory between the other two sub-layers, as in the decoder of an
+        encoder-decoder.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class TransformerBlock(nn.Module):
         memory : Tensor of shape (B, K, memory_width) or KeyValues, default=None
             What the cross-attention attends to; given if and only if there is one.
         mask, memory_mask : bool Tensor, default=None
-            Of the attention and the cross-attention, as in `MultiHeadAttention`.
+            The masks of the two attentions, as in `MultiHeadAttention`.
         positions, cache : default=None
             As in `MultiHeadAttention`.
 
@@ -203,8 +203,8 @@ class TransformerBlock(nn.Module):
         Tensor of shape (B, T, D)
         """
         self._check(memory, memory_mask)
-        seen = {"mask": mask, "positions": positions, "cache": cache}
-        x = x + self.attention(self.attention_norm(x), **seen)
+        options = {"mask": mask, "positions": positions, "cache": cache}
+        x = x + self.attention(self.attention_norm(x), **options)
         if self.cross_attention is not None:
             x = x + self.cross_attention(self.cross_norm(x), memory, mask=memory_mask)
         return x + self.feed_forward(self.feed_forward_norm(x))
@@ -217,7 +217,7 @@ class TransformerBlock(nn.Module):
 
 
 class PostNormBlock(TransformerBlock):
-    """Normalise after each addition: norm(x + f(x)), the block of 2017 [1, §3.1].
+    """The post-norm block: norm(x + f(x)) for each sub-layer f, as in 2017 [1, §3.1].
 
     Parameters and shapes are those of `TransformerBlock`.
     """
@@ -234,9 +234,9 @@ class PostNormBlock(TransformerBlock):
     ) -> Tensor:
         """Apply the sub-layers to (B, T, D), each with a residual connection."""
         self._check(memory, memory_mask)
-        seen = {"mask": mask, "positions": positions, "cache": cache}
-        x = self.attention_norm(x + self.attention(x, **seen))
+        options = {"mask": mask, "positions": positions, "cache": cache}
+        x = self.attention_norm(x + self.attention(x, **options))
         if self.cross_attention is not None:
-            found = self.cross_attention(x, memory, mask=memory_mask)
-            x = self.cross_norm(x + found)
+            crossed = self.cross_attention(x, memory, mask=memory_mask)
+            x = self.cross_norm(x + crossed)
         return self.feed_forward_norm(x + self.feed_forward(x))

@@ -1,4 +1,4 @@
-"""Attention as a weighted average: by hand, in the open, and fused.
+"""Scaled dot-product attention: as a loop, as matrix products, and fused.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -37,7 +37,7 @@ def attend_loop(
     key: Sequence[Sequence[float]],
     value: Sequence[Sequence[float]],
 ) -> list[list[float]]:
-    """Compute attention one query at a time [1, eq. 1]: the definition, to be read.
+    """Compute attention one query at a time [1, eq. 1], as the definition says.
 
     >>> attend_loop([[0.0]], [[1.0], [2.0]], [[4.0], [8.0]])
     [[6.0]]
@@ -77,15 +77,15 @@ def attend(
     key : Tensor of shape (..., K, d)
     value : Tensor of shape (..., K, v)
     mask : bool Tensor of shape (Q, K) or (..., Q, K), default=None
-        True where looking is allowed. With as many dimensions as the scores, if these
-        have more than two, every size but K may be 1. No other shape is taken: (1, K)
-        or (B, K) could be meant for the texts of a batch. What a query may not see
-        does not reach it, even if it is infinite or NaN.
+        True where attention is allowed. With as many dimensions as the scores, if these
+        have more than two, every size but K may be 1. No other shape is allowed: (1, K)
+        or (B, K) could be meant for the texts of a batch. Masked keys and values have
+        no influence, even if they are infinite or NaN.
     normalize : function of (logits, dim), default=softmax
-        Turns scores into weights; -∞ means masked.
+        Turns scores into weights; a score of -∞ is masked.
     bias : floating-point Tensor, default=None
-        Added to the scaled scores, before the mask. Its shape is as that of `mask`, or
-        lacks the first leading size: (heads, Q, K) serves all sequences of a batch.
+        Added to the scaled scores, before the mask. Its shape is like that of `mask`,
+        or (heads, Q, K) for all sequences of a batch.
     scale : float, default=1/√d
         Multiplies the products of queries and keys.
 
@@ -93,13 +93,13 @@ def attend(
     -------
     output : Tensor of shape (..., Q, v)
     weights : Tensor of shape (..., Q, K)
-        With softmax every row sums to one, or is zero where all is masked.
+        With softmax every row sums to one, or is zero where all keys are masked.
 
     Raises
     ------
     ValueError
         If a width or a number of keys does not fit, `mask` is not boolean, or `mask`
-        or `bias` is on another device or of a shape that could be read in two ways.
+        or `bias` is on another device or of an ambiguous shape.
     """
     _check(query, key, value, mask, bias)
     scale = _factor(scale, query)
@@ -122,9 +122,9 @@ def attend_fast(
     *,
     scale: float | None = None,
 ) -> Tensor:
-    """Compute the output of `attend` with softmax in one fused step.
+    """Compute the output of `attend` with softmax in one fused kernel.
 
-    The weights are never stored all at once [2]. Parameters and errors are those of
+    The weights are never all in memory at once [2]. Parameters and errors are those of
     `attend`.
 
     Returns
@@ -137,20 +137,19 @@ def attend_fast(
         added = bias.to(query.dtype)
         added = added if mask is None else added.masked_fill(~mask, -math.inf)
     if added is not None and 2 < added.ndim < query.ndim:
-        added = added.view(1, *added.shape)  # fused for two dimensions or as many
+        added = added.view(1, *added.shape)  # the kernel wants 2 or all dimensions
     output = scaled_dot_product_attention(
         query, key, value, attn_mask=added, scale=_factor(scale, query)
     )
     if _has_nan(output):
-        # The fused step multiplies what is hidden by 0, and 0 · NaN is NaN; what it
-        # makes of ∞ depends on its blocks. Before PyTorch 2.5 it also gives NaN to a
-        # query that may see nothing.
+        # The kernel multiplies masked values by 0, and 0 · NaN and 0 · ∞ are NaN.
+        # Before PyTorch 2.5 it also returns NaN for a query whose keys are all masked.
         return attend(query, key, value, mask, bias=bias, scale=scale)[0]
     return output
 
 
 def _products(key: Tensor, value: Tensor, mask: Tensor | None) -> tuple:
-    """Return two matrix products, in which 0 · NaN is 0 if a mask may hide a NaN."""
+    """Return two matrix products, in which 0 · NaN is 0 if NaN or ∞ may be masked."""
     if mask is None or _all_finite(key, value):
         return torch.matmul, torch.matmul
     return _compare, _average
@@ -185,7 +184,7 @@ def _check(query, key, value, mask, bias) -> None:
 
 def _leading(**tensors: Tensor) -> tuple[int, ...]:
     shapes = {x.shape[:-2] for x in tensors.values()}
-    if len(shapes) == 1:  # the usual case, without PyTorch's slow general rule
+    if len(shapes) == 1:  # the usual case; `broadcast_shapes` is slow
         return tuple(*shapes)
     try:
         return torch.broadcast_shapes(*(x.shape[:-2] for x in tensors.values()))
@@ -196,7 +195,7 @@ def _leading(**tensors: Tensor) -> tuple[int, ...]:
         ) from None
 
 
-# A sum is NaN or ∞ if an entry is, and costs less than to look at each of them.
+# A sum is NaN or ∞ if an entry is, and costs less than a test of each entry.
 
 
 def _all_finite(*tensors: Tensor) -> bool:
@@ -209,7 +208,7 @@ def _has_nan(output: Tensor) -> bool:
 
 
 def _compare(query: Tensor, key: Tensor) -> Tensor:
-    """Multiply (..., Q, d) by (..., d, K); broken keys do not enter gradients."""
+    """Multiply (..., Q, d) by (..., d, K); NaN or ∞ in keys do not enter gradients."""
     broken = ~key.isfinite().all(-2, keepdim=True)  # (..., 1, K)
     apart = (query @ key).detach()
     return torch.where(broken, apart, query @ key.masked_fill(broken, 0))

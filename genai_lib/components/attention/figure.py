@@ -1,4 +1,4 @@
-"""Live figures of attention: one query among keys, and the weights of a model.
+"""Live figures of attention: one query and five keys, and the weights of a model.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -17,7 +17,7 @@ NAMES = "ABCDE"
 POINTS = ((2.4, 0.5), (0.9, 2.1), (-1.9, 1.2), (-1.2, -1.9), (1.5, -1.5))
 HEIGHT = 280
 HALF = 3.4
-DIGITS = 7  # enough for the tests; fewer would show in no picture
+DIGITS = 7  # enough for the tests; none of them shows in the drawing
 
 
 def plane() -> dict[str, alt.X | alt.Y]:
@@ -127,7 +127,7 @@ def plane_panel() -> alt.LayerChart:
 
 
 def query_and_keys() -> LiveFigure:
-    """Show what one query takes from five points.
+    """Show the attention of one query to five points.
 
     Returns
     -------
@@ -202,15 +202,15 @@ def weight_map(weights: Sequence, text: str) -> alt.Chart:
         cells(weights, text)
         .mark_rect()
         .encode(
-            x=alt.X("key:O", title="looked at", **side),
-            y=alt.Y("query:O", title="looking", **side),
+            x=alt.X("key:O", title="key", **side),
+            y=alt.Y("query:O", title="query", **side),
             color=alt.Color(
                 "data:Q",
                 scale=alt.Scale(scheme="cividis", domain=[0, 1]),
                 legend=alt.Legend(title="weight", gradientLength=120),
             ),
         )
-        .properties(title="Who looks at whom", height=380)
+        .properties(title="Attention weights", height=380)
     )
 
 
@@ -239,9 +239,9 @@ def trained_weights(weights: Sequence, text: str) -> LiveFigure:
             Slider("head", "head", 1, heads, 1, 1),
         ],
         caption=(
-            "Choose a layer and a head. Each row is one character that looks back; "
-            "bright cells are what it takes most from. Point at a cell for its weight."
+            "Choose a layer and a head. Each row is the query of one character; bright "
+            "cells are the keys with most weight. Point at a cell for its weight."
         ),
-        alt="A triangular map of weights: each character looks at itself and back.",
+        alt="A triangular map of weights: each character attends to itself and back.",
         name="trained_weights",
     )

@@ -1,4 +1,4 @@
-"""Multi-head attention: several attentions side by side.
+"""Multi-head attention, with grouped key-value heads, cross-attention and a cache.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -27,7 +27,7 @@ from genai_lib.components.softmax import softmax
 
 
 class MultiHeadAttention(nn.Module):
-    """Attend with several heads, each in its own slice of the width [1, §3.2.2].
+    """Multi-head attention: each head has its own slice of the width [1, §3.2.2].
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ class MultiHeadAttention(nn.Module):
         D, the width of inputs and outputs.
     heads : int
     kv_heads : int, default=`heads`
-        Heads of keys and values; each serves heads / kv_heads query heads [2].
-        With one it is multi-query attention.
+        Key-value heads. With fewer than `heads` it is grouped-query attention, where
+        heads / kv_heads query heads share each of them [2]; one is multi-query.
     head_width : int, default=width / heads
     memory_width : int, default=`width`
-        The width of the vectors that keys and values are computed from.
+        The width of the vectors that keys and values are projected from.
     normalize : function of (logits, dim), default=softmax
-        Softmax runs fused; anything else runs as `attend` is written.
+        Softmax itself runs as `attend_fast`, any other function as `attend`.
     positional_encoding : PositionalEncoding, default=None
         Rotates queries and keys, and adds a bias to the scores.
     scale : float, default=1/√d
@@ -115,14 +115,15 @@ class MultiHeadAttention(nn.Module):
             True where attention is allowed; with a cache, K counts its positions too.
         positions : Tensor of shape (Q,), default=those that follow the cache
         cache : KeyValueCache, default=None
-            Is attended to as well, and extended.
+            The keys and values of earlier positions. It is attended to and extended.
 
         Returns
         -------
         Tensor of shape (B, Q, D)
         """
         mixed = self.mix(x, memory, mask=mask, positions=positions, cache=cache)
-        return self.to_output(mixed.transpose(-3, -2).flatten(-2))  # (B, Q, D)
+        # (B, heads, Q, d) -> (B, Q, heads * d) -> (B, Q, D)
+        return self.to_output(mixed.transpose(-3, -2).flatten(-2))
 
     def mix(
         self,
@@ -138,13 +139,13 @@ class MultiHeadAttention(nn.Module):
         `forward` passes it to the output projection; the parameters are the same.
         """
         self._check(x, memory, cache)
-        query = _split(self.to_query(x), self.heads)  # (B, heads, Q, d)
+        query = _split_heads(self.to_query(x), self.heads)  # (B, heads, Q, d)
         if memory is None:
             self._check_mask(query, mask, cache)
-            query, memory, bias = self._look_back(query, x, positions, cache)
+            query, memory, bias = self._prepare_self(query, x, positions, cache)
         else:
             memory, bias = self.project_kv(memory), None
-        key, value = (self._repeat(y) for y in memory)
+        key, value = (self._repeat_kv(y) for y in memory)
         if self.normalize is softmax:
             return attend_fast(query, key, value, mask, bias, scale=self.scale)
         mixed, _ = attend(
@@ -173,11 +174,12 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(
                 f"memory={describe(memory)} must have shape (B, K, {wanted})"
             )
-        key, value = self.to_key(memory), self.to_value(memory)
-        return KeyValues(_split(key, self.kv_heads), _split(value, self.kv_heads))
+        key = _split_heads(self.to_key(memory), self.kv_heads)
+        value = _split_heads(self.to_value(memory), self.kv_heads)
+        return KeyValues(key, value)
 
-    def _look_back(self, query, x, positions, cache):
-        """Project `x` to keys and values, rotate them and append them to the cache."""
+    def _prepare_self(self, query, x, positions, cache):
+        """Prepare self-attention: keys and values of `x`, positions and the cache."""
         memory = self.project_kv(x)
         if positions is None:
             past = cache.length if cache is not None else 0
@@ -189,19 +191,20 @@ class MultiHeadAttention(nn.Module):
         if self.positional_encoding is not None:
             query, key = self.positional_encoding.rotate(query, memory.key, positions)
             memory = KeyValues(key, memory.value)
-        everywhere = positions
+        key_positions = positions
         if cache is not None:
-            memory, everywhere = cache.extend(memory, positions)
-        bias = self.score_bias(query, memory.key, positions, everywhere)
+            memory, key_positions = cache.extend(memory, positions)
+        bias = self.score_bias(query, memory.key, positions, key_positions)
         return query, memory, bias
 
-    def _repeat(self, x: Tensor) -> Tensor:
+    def _repeat_kv(self, x: Tensor) -> Tensor:
+        # (B, kv_heads, K, d) -> (B, heads, K, d): neighbouring query heads share one.
         if self.kv_heads == self.heads:
             return x
         return x.repeat_interleave(self.heads // self.kv_heads, dim=-3)
 
     def _check_mask(self, query, mask, cache) -> None:
-        # Before the cache is extended, so that it stays as it was.
+        # Checked before the cache is extended, so that an error leaves it unchanged.
         if mask is not None:
             past = 0 if cache is None else cache.length
             shape = (*query.shape[:-1], past + query.shape[-2])
@@ -219,8 +222,10 @@ class MultiHeadAttention(nn.Module):
             )
 
 
-def _split(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)  # (B, heads, T, d)
+def _split_heads(x: Tensor, heads: int) -> Tensor:
+    # (B, T, heads * d) -> (B, T, heads, d) -> (B, heads, T, d): heads become a batch
+    # dimension. Reshaping straight to (B, heads, T, d) would mix positions.
+    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
 
 def _check_multiple(name: str, value: int, of: str, part: int) -> None:

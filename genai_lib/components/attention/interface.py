@@ -1,4 +1,4 @@
-"""What attention works with: positional encodings, projected keys and values, a cache.
+"""Types of attention: positional encodings, projected keys and values, the cache.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -20,8 +20,8 @@ class PositionalEncoding(nn.Module):
     """Base class for positional encodings.
 
     It adds no information about positions; a subclass overrides one of the three
-    hooks. Positions are given as a Tensor of shape (T,), so that they can be scaled,
-    and can go on from the length of a cache.
+    hooks. Positions are an argument, a Tensor of shape (T,), so that they can be scaled
+    or continue after a cache.
     """
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
@@ -66,11 +66,11 @@ class KeyValueCache:
 
     @property
     def length(self) -> int:
-        """How many positions it holds."""
+        """The number of positions in the cache."""
         return 0 if self.memory is None else self.memory.key.shape[-2]
 
     def extend(self, memory: KeyValues, positions: Tensor) -> tuple[KeyValues, Tensor]:
-        """Append new positions and return everything."""
+        """Append new positions, and return the keys, values and positions of all."""
         if self.memory is not None:
             self._check_fits(memory)
             pairs = zip(self.memory, memory, strict=True)
@@ -80,7 +80,7 @@ class KeyValueCache:
         return memory, positions
 
     def select(self, rows: Tensor) -> None:
-        """Keep some sequences of the batch, in this order, as a beam search does."""
+        """Keep some sequences of the batch, in this order, as beam search does."""
         if self.memory is not None:
             self.memory = KeyValues(*(part[rows] for part in self.memory))
 
@@ -93,7 +93,7 @@ class KeyValueCache:
             )
 
     def crop(self, length: int) -> None:
-        """Forget all positions but the first `length`."""
+        """Keep only the first `length` positions."""
         (length,) = check_whole(0, self.length, length=length)
         if self.memory is not None:
             self.memory = KeyValues(*(part[..., :length, :] for part in self.memory))

@@ -1,4 +1,4 @@
-"""Masks: which keys a query may see, and the shapes in which that is said.
+"""Masks: which keys a query may attend to, and checks of their shapes.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention/test_masks.py
@@ -19,10 +19,10 @@ from genai_lib.checks import as_whole, check_floating, describe
 def causal_mask(
     queries: int, keys: int | None = None, device: torch.device | None = None
 ) -> Tensor:
-    """Let every query see its own position and all before it.
+    """Build the causal mask: a query sees its own position and all before it.
 
-    The last query stands at the last key, so the mask of two new queries after three
-    cached keys is `causal_mask(2, 5)`.
+    It is aligned at the end: the last query has the position of the last key. So the
+    mask of two new queries after three cached keys is `causal_mask(2, 5)`.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def causal_mask(
     Returns
     -------
     bool Tensor of shape (queries, keys)
-        True where looking is allowed.
+        True where attention is allowed.
 
     >>> causal_mask(2, 4).int().tolist()
     [[1, 1, 1, 0], [1, 1, 1, 1]]
@@ -51,24 +51,24 @@ def causal_mask(
 def check_mask(
     mask: object, shape: Sequence[int], device: torch.device | None = None
 ) -> None:
-    """Raise ValueError unless `mask` is boolean and can be read in one way only.
+    """Raise ValueError unless `mask` is boolean and its shape is unambiguous.
 
     It has the shape (Q, K), or as many dimensions as scores that have more than two:
-    the last is K, any other may be 1. All else that broadcasts is refused, because the
-    mask (B, K) of padded texts would be taken for (Q, K), as (1, K) too where B is 1,
-    and that of (B, Q, K) for (heads, Q, K).
+    the last is K, any other may be 1. Other shapes that broadcast are refused: a
+    padding mask (B, K) would be taken for (Q, K), as (1, K) too where B is 1, and a
+    mask (B, Q, K) for (heads, Q, K).
 
     Parameters
     ----------
     mask : object
     shape : sequence of int
-        That of the scores, (..., Q, K).
+        The shape of the scores, (..., Q, K).
     device : torch.device, default=None
-        Where the scores are; None is for anywhere.
+        The device of the scores; None allows any.
     """
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         raise ValueError(
-            f"mask={describe(mask)} must be boolean, True where looking is allowed; "
+            f"mask={describe(mask)} must be boolean, True where attention is allowed; "
             "numbers to add to the scores go to bias"
         )
     if mask.shape != tuple(shape[-2:]) and not _fits(mask.shape, shape):
@@ -79,16 +79,16 @@ def check_mask(
 def check_bias(
     bias: object, shape: Sequence[int], device: torch.device | None = None
 ) -> None:
-    """Raise ValueError unless `bias` can be read in one way only.
+    """Raise ValueError unless the shape of `bias` is unambiguous.
 
     Parameters
     ----------
     bias : object
-        The shapes of a mask are allowed, and (heads, Q, K) for scores (B, heads, Q, K).
+        Its shape is that of a mask, or (heads, Q, K) for scores (B, heads, Q, K).
     shape : sequence of int
-        That of the scores, (..., Q, K).
+        The shape of the scores, (..., Q, K).
     device : torch.device, default=None
-        Where the scores are; None is for anywhere.
+        The device of the scores; None allows any.
     """
     check_floating("bias", bias)
     allowed = bias.shape in (tuple(shape[-2:]), tuple(shape[1:]))

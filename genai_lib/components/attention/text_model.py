@@ -1,4 +1,4 @@
-"""A stack of blocks that predicts the next token: just enough to try a block out.
+"""A minimal language model around a stack of blocks, and its losses.
 
 Chapter  chapters/components/attention.ipynb
 Tests    tests/components/attention
@@ -20,7 +20,7 @@ from genai_lib.components.softmax import token_log_probabilities
 
 
 class TextModel(nn.Module):
-    """Embed tokens, pass them through causal blocks, score every next token.
+    """A language model: embedding, causal blocks, a last norm, a linear output layer.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ class TextModel(nn.Module):
     width : int
         D, the width of the blocks.
     blocks : iterable of nn.Module
-        Each called with `mask=` and `positions=`.
-    positional_encoding : PositionalEncoding, default=one that knows nothing
-        Embeds the positions; what it rotates and biases is given to the attentions.
+        Each is called with `mask=` and `positions=`.
+    positional_encoding : PositionalEncoding, default=one without positions
+        Only its `embed` is used here; rotations and biases belong to the attentions.
     norm : function of a width, default=nn.LayerNorm
-        Makes the last normalisation. Blocks that end in one need nn.Identity.
+        Makes the last normalisation. Post-norm blocks need nn.Identity.
     """
 
     def __init__(
@@ -62,16 +62,15 @@ class TextModel(nn.Module):
         if positions is None:
             positions = torch.arange(length, device=tokens.device)
         mask = causal_mask(length, device=tokens.device)
-        x = self.positional_encoding.embed(
-            self.embedding(tokens), positions
-        )  # (B, T, D)
+        x = self.embedding(tokens)  # (B, T, D)
+        x = self.positional_encoding.embed(x, positions)
         for block in self.blocks:
             x = block(x, mask=mask, positions=positions)
         return self.to_logits(self.norm(x))
 
 
 def next_token_loss(model: nn.Module, tokens: Tensor) -> Tensor:
-    """Average the cross-entropy, in nats, of each token given those before it.
+    """Average the cross-entropy of the next token, in nats.
 
     Parameters
     ----------
@@ -84,14 +83,14 @@ def next_token_loss(model: nn.Module, tokens: Tensor) -> Tensor:
 
 @torch.no_grad()
 def bits_per_token(model: nn.Module, tokens: Tensor, last: int | None = None) -> float:
-    """Measure the cross-entropy in bits, on the last tokens of each row alone.
+    """Compute the mean cross-entropy in bits, over the last tokens of each row.
 
     Parameters
     ----------
     model : nn.Module
     tokens : Tensor of shape (B, T + 1)
     last : int, default=all
-        How many tokens at the end of each row count.
+        The number of tokens at the end of each row that count.
     """
     losses = _losses(model, tokens)  # (B, T)
     most = losses.shape[1]

@@ -1,4 +1,4 @@
-"""Six schemes of positions behind one interface, and repairs for long texts.
+"""Six positional encodings with one interface, and rotary ones for longer texts.
 
 Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions

@@ -1,4 +1,4 @@
-"""Positions that are added to the inputs: waves, and a learned table.
+"""Positional encodings that are added to the inputs: sinusoidal and learned.
 
 Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions
@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from genai_lib.checks import check_positive
 from genai_lib.components.attention import PositionalEncoding
 from genai_lib.components.positions.frequencies import (
-    FrequencyScheme,
+    FrequencyEncoding,
     exact_frequencies,
 )
 
 
 def sinusoidal(length: int, width: int, base: float = 10000.0) -> Tensor:
-    """Tabulate sin(t ω_i) at entry 2i and cos(t ω_i) at 2i + 1 [1, §3.5].
+    """Compute sin(t ω_i) at entry 2i and cos(t ω_i) at 2i + 1 for each t [1, §3.5].
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def sinusoidal(length: int, width: int, base: float = 10000.0) -> Tensor:
             [0.8415, 0.5403]])
     """
     (length,) = check_positive(length=length)
-    # Angles are large numbers: single precision would lose the digits that matter.
+    # Angles are large numbers: single precision would lose their fractional digits.
     return waves(torch.arange(length), exact_frequencies(width, base)).float()
 
 
@@ -53,8 +53,8 @@ def waves(positions: Tensor, frequencies: Tensor) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
 
 
-class SinusoidalPositions(FrequencyScheme):
-    """Add `sinusoidal` to the inputs; positions may be any numbers.
+class SinusoidalPositions(FrequencyEncoding):
+    """Add sinusoidal vectors to the inputs; positions may be any real numbers [1].
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class SinusoidalPositions(FrequencyScheme):
 
 
 class LearnedPositions(PositionalEncoding):
-    """Add a learned vector for each position [2]; there are only `length` of them.
+    """Add a learned vector for each of `length` positions to the inputs [2].
 
     Parameters
     ----------

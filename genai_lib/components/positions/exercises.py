@@ -19,10 +19,10 @@ def check_alibi(function: Callable[[int, int, int], Tensor]):
         if found is None:
             return f"{case} a tensor of shape ({heads}, {queries}, {keys}) is wanted"
         seen = torch.ones(queries, keys).tril(keys - queries) > 0
-        # What lies ahead is masked anyway; its bias is free.
+        # Later keys are masked anyway, so their bias does not matter.
         found, wanted = found[:, seen], wanted[:, seen]
         if _same(found, -wanted):
-            return "the sign is wrong: distant keys must lose"
+            return "the sign is wrong: distant keys must get lower scores"
         if heads > 1 and _same(found, wanted.flip(0)):
             return "the first head has the steepest slope, 2^(-8/heads)"
         start = alibi_bias(heads, keys)[:, :queries].double()[:, seen]
@@ -42,20 +42,20 @@ def check_rotate_neighbors(function: Callable[[Tensor, Tensor], Tensor]):
     found = as_tensor_like(function(x, positions), x)
     if found is None:
         return "a tensor of the shape of x is wanted"
-    # Entries 0 4 1 5 2 6 3 7: what are neighbours there are halves here.
+    # The order 0 4 1 5 2 6 3 7 turns pairs (i, i + d/2) into pairs (2i, 2i + 1).
     order = torch.arange(8).view(2, 4).T.flatten()
     back = order.argsort()
     wanted = rotate(x[..., back], positions)[..., order]
     if _same(found, rotate(x, positions)):
-        return "these are halves, i and i + d/2; the paper turns neighbours"
+        return "these are the pairs (i, i + d/2); the paper rotates (2i, 2i + 1)"
     if _same(found, rotate(x[..., back], -positions)[..., order]):
-        return "the vectors turn the wrong way round"
+        return "the vectors are rotated in the wrong direction"
     if not _same(found.norm(dim=-1), x.norm(dim=-1)):
-        return "a rotation keeps the length of every vector, this one does not"
+        return "a rotation keeps the norm of every vector, this does not"
     if not _same(found[:, 0], x[:, 0]):
-        return "at position 0 nothing should turn"
+        return "at position 0 nothing should be rotated"
     if not _same(found, wanted):
-        return "the angles are wrong: pair i turns by t · 10000^(-2i/d)"
+        return "the angles are wrong: pair i is rotated by t · 10000^(-2i/d)"
     return None
 
 

@@ -1,11 +1,11 @@
-"""Live figures of positions: how alike two of them look, and rotary repairs.
+"""The live figure of positions: similarity of two positions under each encoding.
 
 Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions
 
-The figures compute what `genai_lib.components.positions` computes: the products of rows
-of `sinusoidal`, which are those of rotated vectors of ones; the buckets of `t5_bucket`;
-what `alibi_bias` multiplies a weight by; and the frequencies of each repair.
+It computes what `genai_lib.components.positions` computes: the products of rows of
+`sinusoidal`, which are those of rotated vectors of ones; the buckets of `t5_bucket`;
+and the factor of a weight that follows from `alibi_bias`.
 """
 
 import math
@@ -27,22 +27,14 @@ SCHEMES = {
     "learned": "learned, before training",
     "none": "none",
 }
-# Distances at which the curve carries its number.
+# Distances at which the curve has a dot with its number.
 MARKED = (1, 4, 16, 64, 256)
-# The rotary model of the chapter.
-PAIRS, BASE, LENGTH = 8, 10000, 64
-REPAIRS = {
-    "none": "none",
-    "interpolation": "interpolation",
-    "ntk": "NTK",
-    "yarn": "YaRN",
-}
 
 
 def waves_at(distance: str) -> str:
     """Write the mean cosine of the angles between two positions."""
     cosines = [f"cos({distance} * speeds[{pair}])" for pair in range(MOST_PAIRS)]
-    # A pair that does not exist has the speed 0 and the cosine 1.
+    # A pair that does not exist has the frequency 0 and the cosine 1.
     missing = f"{MOST_PAIRS} + entries / 2"
     return f"(({' + '.join(cosines)} - {missing}) / (entries / 2))"
 
@@ -58,7 +50,7 @@ def bucket_at(offset: str) -> str:
 
 
 def similarity_at(offset: str) -> str:
-    """Write the number that the chosen scheme gives to key minus query."""
+    """Write the number that the chosen encoding gives to an offset, key minus query."""
     return (
         f"(scheme == 'waves' ? {waves_at(offset)}"
         f" : scheme == 'buckets' ? {bucket_at(offset)}"
@@ -68,7 +60,7 @@ def similarity_at(offset: str) -> str:
 
 
 def speeds() -> dict[str, str]:
-    """Write the base and the angle per position of each pair that exists."""
+    """Write the base and the angle per position of each pair."""
     parts = [
         f"(entries > {2 * pair} ? pow(base, {-2 * pair} / entries) : 0)"
         for pair in range(MOST_PAIRS)
@@ -108,7 +100,7 @@ def map_panel() -> alt.Chart:
 
 
 def curve_panel() -> alt.LayerChart:
-    """Draw the number of a query and a key before it, over their distance."""
+    """Draw the number of a query and an earlier key over their distance."""
     x = alt.X(
         "distance:Q",
         title="distance m − n",
@@ -140,7 +132,7 @@ def curve_panel() -> alt.LayerChart:
 
 
 def similarity_of_positions() -> LiveFigure:
-    """Show how alike two positions look under each scheme.
+    """Show the similarity of two positions under each positional encoding.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The live figure of rotary repairs: what each does to each pair.
+"""The live figure of rotary positions in longer texts: each repair and each pair.
 
 Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions
@@ -29,7 +29,7 @@ def turns_of(pair: int, length: float = LENGTH) -> float:
 
 
 def kept_of(pair: int) -> str:
-    """Write the share of its speed that a pair keeps."""
+    """Write the fraction of its frequency that a pair keeps."""
     ntk = f"pow(factor, {-pair / (PAIRS - 1)!r})"
     mix = f"clamp(({turns_of(pair)!r} - slow) / (fast - slow), 0, 1)"
     return (
@@ -39,14 +39,14 @@ def kept_of(pair: int) -> str:
 
 
 def rows() -> alt.Chart:
-    """Give each pair its speed, and its turns in training and at the new length."""
+    """Make a row per pair: its turns in training and at the new length."""
     values = [
         {"pair": pair + 1, "before": turns_of(pair), "one": 1} for pair in range(PAIRS)
     ]
     return alt.Chart(alt.Data(values=values)).transform_calculate(
         kept="kept[datum.pair - 1]",
         after="datum.before * factor * kept[datum.pair - 1]",
-        # A pair that went all the way round in training has seen every angle.
+        # A pair with a full turn in training has met every angle.
         news="datum.before < 1 && factor * kept[datum.pair - 1] > 1.000001",
     )
 
@@ -57,11 +57,13 @@ def pair_axis() -> alt.Y:
 
 
 def kept_panel() -> alt.Chart:
-    """Draw the share of its speed that each pair keeps."""
-    x = alt.X("kept:Q", title="share of speed kept", scale=alt.Scale(domain=[0, 1]))
+    """Draw the fraction of its frequency that each pair keeps."""
+    x = alt.X(
+        "kept:Q", title="fraction of frequency kept", scale=alt.Scale(domain=[0, 1])
+    )
     bar = rows().mark_bar(color=BLUE, height={"band": 0.6}).encode(x=x, y=pair_axis())
     label = "'pair ' + datum.pair + ' keeps: ' + datum.kept"
-    return described(bar, label).properties(title="Speed", height=HEIGHT)
+    return described(bar, label).properties(title="Frequency", height=HEIGHT)
 
 
 def turns_axis(field: str) -> alt.X:
@@ -72,7 +74,7 @@ def turns_axis(field: str) -> alt.X:
 
 
 def way_of_pairs() -> list[alt.Chart]:
-    """Draw where each pair ended in training, the way from there, and a full turn."""
+    """Draw the turns of each pair in training, the way from there, and a full turn."""
     full = (
         alt.Chart(alt.Data(values=[{"one": 1}]))
         .mark_rule(color=GREY, strokeDash=[4, 4], aria=False)
@@ -102,13 +104,13 @@ def turns_panel() -> alt.LayerChart:
 
 
 def repaired_pairs() -> LiveFigure:
-    """Show which pairs of a rotary model meet angles that training never showed.
+    """Show which pairs of a rotary model meet angles that did not occur in training.
 
     Returns
     -------
     LiveFigure
-        Its numbers are "pair 1 keeps", the share of its speed, and "pair 1 turns",
-        the turns within the longer text, for pairs 1 to 8.
+        Its numbers are "pair 1 keeps", the fraction of its frequency, and "pair 1
+        turns", the turns within the longer text, for pairs 1 to 8.
     """
     return LiveFigure(
         [turns_panel(), kept_panel()],

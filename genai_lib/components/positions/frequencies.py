@@ -1,4 +1,4 @@
-"""Frequencies of waves and of rotations, which stay exact in every format of a model.
+"""Frequencies of sinusoidal and rotary positions, kept exact in every number format.
 
 Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions
@@ -15,7 +15,7 @@ from genai_lib.components.attention import PositionalEncoding
 
 
 def rotary_frequencies(width: int, base: float = 10000.0) -> Tensor:
-    """List ω_i = base^(-2i / width), the angle per position of each pair [1, §3.2].
+    """Compute ω_i = base^(-2i / width), the angle per position of each pair [1, §3.2].
 
     Returns
     -------
@@ -28,21 +28,22 @@ def rotary_frequencies(width: int, base: float = 10000.0) -> Tensor:
 
 
 def exact_frequencies(width: int, base: float = 10000.0) -> Tensor:
-    """List the ω_i of `rotary_frequencies` in double precision."""
+    """Compute the ω_i of `rotary_frequencies` in double precision."""
     (width,) = check_positive(width=width)
     if width % 2:
-        raise ValueError(f"width={width} must be even: entries turn in pairs")
+        raise ValueError(f"width={width} must be even: entries are rotated in pairs")
     (base,) = check_above_zero(base=base)
     exponents = torch.arange(0, width, 2, dtype=torch.double) / width
     return base**-exponents
 
 
-class FrequencyScheme(PositionalEncoding):
-    """Hold frequencies that no cast of the model touches; it only moves them.
+class FrequencyEncoding(PositionalEncoding):
+    """Base class for positional encodings with frequencies of at least 32 bits.
 
-    An angle is a position times a frequency: at position 1000, frequencies of 16 bits
-    would turn by a wrong angle. A model that is built on the meta device has them too,
-    as no file of weights brings them.
+    Moving the model to another device moves the frequencies; casting it to another
+    number format does not cast them: an angle is a position times a frequency, and at
+    position 1000 frequencies of 16 bits give a wrong angle. They are also computed for
+    a model on the meta device, because files of weights do not contain them.
 
     Parameters
     ----------
@@ -59,11 +60,12 @@ class FrequencyScheme(PositionalEncoding):
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def frequencies_for(self, x: Tensor) -> Tensor:
-        """Return them on the device of `x`, in its format where that is finer."""
+        """Return the frequencies on the device of `x`, in 64 bits if `x` has them."""
         precise = torch.promote_types(x.dtype, self.frequencies.dtype)
         return self.frequencies.to(x.device, precise)
 
     def _apply(self, fn, recurse=True):
+        # PyTorch calls this for `.to`, `.half` and so on: only the device may change.
         kept = self.frequencies
         super()._apply(fn, recurse)
         device = self.frequencies.device

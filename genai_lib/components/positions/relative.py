@@ -1,4 +1,4 @@
-"""Positions as a bias on the scores: learned buckets of distances, and slopes.
+"""Positional encodings that bias the scores: T5's buckets and ALiBi.
 
 Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions
@@ -33,20 +33,20 @@ def t5_bucket(
     buckets: int = 32,
     max_distance: int = 128,
 ) -> Tensor:
-    """Number the distances: small ones exactly, large ones by their logarithm [1].
+    """Map offsets to T5's buckets: small ones one to one, large ones by logarithm [1].
 
     Parameters
     ----------
     offset : integer Tensor of any shape
         Position of the key minus position of the query.
     bidirectional : bool, default=True
-        Whether half of the buckets is for keys that come later. Otherwise all of
-        these share bucket 0 with the query's own position.
+        Whether half of the buckets are for keys after the query. Otherwise all of
+        these keys share bucket 0 with the query's own position.
     buckets : int, default=32
-        At least 4, or 2 for one direction. With another number than a multiple of
-        these some stay empty, as in T5.
+        The number of buckets: at least 4, or 2 for one direction. If it is not a
+        multiple of that, some buckets stay empty, as in T5.
     max_distance : int, default=128
-        From here on all distances share the last bucket.
+        All distances from this one on share the last bucket.
 
     Returns
     -------
@@ -88,9 +88,9 @@ def _check_buckets(offset, bidirectional, buckets, max_distance) -> tuple[int, i
 
 
 class BucketPositions(PositionalEncoding):
-    """Learn one number per head and bucket of distances, and add it to the scores [1].
+    """T5's relative positions: a learned bias per head and bucket of distances [1].
 
-    All numbers start at 0, so a distance that training never showed counts for nothing.
+    All biases start at 0 and stay 0 for distances that do not occur in training.
 
     Parameters
     ----------
@@ -114,16 +114,16 @@ class BucketPositions(PositionalEncoding):
         nn.init.zeros_(self.table.weight)
 
     def bias(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        """Look up the bias (heads, Q, K) for positions (Q,) and (K,)."""
+        """Look up the biases (heads, Q, K) for positions (Q,) and (K,)."""
         offset = key_positions - query_positions[:, None]  # (Q, K)
         return self.table(t5_bucket(offset, *self.settings)).movedim(-1, 0)
 
 
 def alibi_slopes(heads: int) -> Tensor:
-    """Give each head its own slope: 2^(-8/heads), then its powers [2, §3].
+    """Compute the slope of each head: 2^(-8/heads) and its powers [2, §3].
 
-    Where `heads` is no power of two, the missing slopes are every other one of twice
-    as many heads, as in the paper's code.
+    If `heads` is not a power of two, the missing slopes are every other one of those
+    for twice as many heads, as in the paper's code.
 
     Returns
     -------
@@ -140,9 +140,9 @@ def alibi_slopes(heads: int) -> Tensor:
 
 
 def alibi_bias(heads: int, length: int) -> Tensor:
-    """Tabulate -slope · |t - s| for queries t and keys s [2, §3].
+    """Compute -slope · |t - s| for queries t and keys s [2, §3].
 
-    The paper has only keys s ≤ t; what lies ahead is masked there.
+    The paper has only keys s ≤ t; later keys are masked there.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def alibi_bias(heads: int, length: int) -> Tensor:
 
 
 class AlibiPositions(PositionalEncoding):
-    """Lower the score of a key in proportion to its distance; nothing is learned [2].
+    """ALiBi: lower each score in proportion to the distance; no parameters [2].
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rotary positions: turn queries and keys, so that only their distance counts.
+"""Rotary positions (RoPE): rotate queries and keys, so that only distances count.
 
 Chapter  chapters/components/positions.ipynb
 Tests    tests/components/positions
@@ -28,7 +28,7 @@ from genai_lib.checks import (
     describe,
 )
 from genai_lib.components.positions.frequencies import (
-    FrequencyScheme,
+    FrequencyEncoding,
     rotary_frequencies,
 )
 
@@ -39,23 +39,23 @@ def rotate(
     base: float = 10000.0,
     frequencies: Tensor | None = None,
 ) -> Tensor:
-    """Turn entries i and i + d/2 of each vector by the angle t ω_i [1, §3.4].
+    """Rotate entries i and i + d/2 of each vector by the angle t ω_i [1, §3.4].
 
-    The paper pairs neighbours, 2i and 2i + 1; halves are what most models pair. The
-    two differ by a fixed order of the entries.
+    The paper pairs the entries 2i and 2i + 1; most models pair i and i + d/2, as here.
+    The two differ by a fixed permutation of the entries.
 
     Parameters
     ----------
     x : floating-point Tensor of shape (..., T, d)
     positions : Tensor of shape (T,)
-        t; any numbers.
+        t; any real numbers.
     base : float, default=10000
     frequencies : Tensor of shape (d/2,), default=`rotary_frequencies(d, base)`
 
     Returns
     -------
     Tensor of shape (..., T, d)
-        Every vector keeps its length.
+        Rotated vectors have the same norm.
     """
     check_floating("x", x)
     if x.ndim < 2 or positions.shape != x.shape[-2:-1]:
@@ -65,7 +65,7 @@ def rotate(
         )
     if frequencies is None:
         frequencies = rotary_frequencies(x.shape[-1], base).to(x.device)
-    # Angles are large numbers: 16 bits would lose the digits that matter.
+    # Angles are large numbers: 16 bits would lose their fractional digits.
     precise = torch.promote_types(x.dtype, torch.float32)
     angles = positions[:, None].to(precise) * frequencies  # (T, d/2)
     cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
@@ -75,8 +75,8 @@ def rotate(
     )
 
 
-class RotaryPositions(FrequencyScheme):
-    """Rotate queries and keys; values and inputs stay as they are.
+class RotaryPositions(FrequencyEncoding):
+    """Rotate queries and keys; values and inputs are not changed.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class RotaryPositions(FrequencyScheme):
     def rotate(
         self, query: Tensor, key: Tensor, positions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Turn (B, heads, T, d) and (B, kv_heads, T, d), given positions (T,)."""
+        """Rotate (B, heads, T, d) and (B, kv_heads, T, d) by positions (T,)."""
         query, key = (
             rotate(x, positions, frequencies=self.frequencies_for(x))
             for x in (query, key)
@@ -119,12 +119,12 @@ class RotaryPositions(FrequencyScheme):
 def interpolated_frequencies(
     width: int, factor: float, base: float = 10000.0
 ) -> Tensor:
-    """Turn `factor` times slower, so that longer texts reach no new angle [2]."""
+    """Divide all frequencies by `factor`, so that no angle is new [2]."""
     return rotary_frequencies(width, base) / _check_factor(factor)
 
 
 def ntk_frequencies(width: int, factor: float, base: float = 10000.0) -> Tensor:
-    """Raise the base: the slowest pair slows by `factor`, the fastest stays [3, §3.1].
+    """Raise the base: lower the lowest frequency by `factor`, keep the highest [3].
 
     The width is at least 4.
     """
@@ -141,20 +141,21 @@ def yarn_frequencies(
     slow: float = 1.0,
     fast: float = 32.0,
 ) -> Tensor:
-    """Slow only the pairs that turn few times within the training [3, §3.2].
+    """Lower the frequencies of pairs with few turns in the training length [3, §3.2].
 
     Parameters
     ----------
     width : int
     factor : float
-        How many times longer than in training the texts are.
+        The length of the texts divided by the training length.
     length : int
-        Of the texts in training.
+        The training length.
     base : float, default=10000
     slow, fast : float, default=1, 32
-        Pairs with fewer than `slow` turns within `length` are interpolated, those
-        with more than `fast` stay; in between the two are mixed, in proportion to
-        the turns. The published code mixes otherwise: `yarn_frequencies_by_pair`.
+        Frequencies with fewer than `slow` turns within `length` are divided by
+        `factor`, those with more than `fast` turns are kept. Between the two they are
+        interpolated by the number of turns. The published code interpolates
+        differently: `yarn_frequencies_by_pair`.
 
     Returns
     -------
@@ -175,10 +176,10 @@ def yarn_frequencies_by_pair(
     slow: float = 1.0,
     fast: float = 32.0,
 ) -> Tensor:
-    """Mix in proportion to the number of the pair, as the code of [3] does.
+    """Interpolate by the index of the pair, as the published code of YaRN does [3].
 
-    Large models are stretched with this one. Parameters and shape are those of
-    `yarn_frequencies`; the base is above 1 and `slow` above 0.
+    Large models use this form. Parameters and shape are those of `yarn_frequencies`;
+    the base is above 1 and `slow` above 0.
     """
     factor, length, slow, fast = _read_yarn(factor, length, slow, fast)
     frequencies = rotary_frequencies(width, base)
@@ -192,19 +193,19 @@ def yarn_frequencies_by_pair(
 
     first = max(math.floor(pair_with(fast)), 0)
     last = min(math.ceil(pair_with(slow)), width - 1)
-    # Where the two meet, the code makes a step of the ramp.
+    # If the two are equal, the published code uses a very steep ramp.
     steps = last - first or 0.001
     kept = 1 - ((torch.arange(width // 2) - first) / steps).clamp(0, 1)
     return frequencies * (kept + (1 - kept) / factor)
 
 
 def yarn_sharpness(factor: float) -> float:
-    """Say by how much YaRN multiplies the scores: (0.1 ln factor + 1)² [3, §3.4]."""
+    """Compute YaRN's factor of the scores, (0.1 ln factor + 1)² [3, §3.4]."""
     return (0.1 * math.log(_check_factor(factor)) + 1) ** 2
 
 
 def _read_yarn(factor: float, length: int, slow: float, fast: float) -> list[float]:
-    """Return the four numbers as floats."""
+    """Check the four numbers and return them as floats."""
     factor, (length,) = _check_factor(factor), check_positive(length=length)
     slow, fast = check_finite(slow=slow, fast=fast)
     if not 0 <= slow < fast:

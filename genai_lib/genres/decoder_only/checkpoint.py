@@ -1,10 +1,10 @@
-"""GPT-2 on disk: its options, and the names of its weights.
+"""GPT-2's checkpoint format: configuration and tensor names.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
 
-GPT-2 stores a linear map as (inputs, outputs), transposed against `nn.Linear`, and the
-maps to queries, keys and values side by side in one matrix.
+GPT-2 stores the weight of a linear layer as (inputs, outputs), the transpose of
+`nn.Linear`'s, and the query, key and value projections side by side in one matrix.
 """
 
 from genai_lib.config_fields import Fields
@@ -43,7 +43,7 @@ NAMES = Names(
     prefix="transformer.",
     heads=("lm_head.",),
     transposed=r"blocks\.",
-    # Masks that old files store beside the weights.
+    # Causal masks that old files store beside the weights.
     left_out=r"h\.\d+\.attn\.(bias|masked_bias)",
 )
 SUPPORTED = {
@@ -53,7 +53,7 @@ SUPPORTED = {
     "add_cross_attention": False,
     "is_encoder_decoder": False,
 }
-# What old files say and no program reads, sizes of dropout, and a head of its own.
+# Fields without a meaning here: leftovers of old files, dropout rates, another head.
 UNUSED = """n_special predict_special_tokens attn_pdrop embd_pdrop resid_pdrop
     is_decoder summary_activation summary_first_dropout summary_proj_to_labels
     summary_type summary_use_proj""".split()

@@ -1,4 +1,4 @@
-"""The sizes of a stack of blocks, those of a GPT, and how many parameters they make.
+"""The configuration of a stack of blocks, and that of a GPT.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -27,37 +27,37 @@ SIZES = ("vocab_size", "context", "width", "heads", "layers", "ffn_width")
 
 @dataclass(frozen=True)
 class StackConfig:
-    """The sizes of a model that is one stack of blocks.
+    """The configuration of a model that is one stack of transformer blocks.
 
-    The defaults train on one core within a minute.
+    A model with the default sizes trains on one core within a minute.
 
     Attributes
     ----------
     vocab_size : int
         V.
     context : int, default=64
-        C, for how many positions a vector is learned, where there are any.
+        C, the number of learned positions, if positions are learned.
     width : int, default=64
         D, a multiple of `heads`.
     heads : int, default=4
     layers : int, default=2
         L, the number of blocks.
     ffn_width : int, default=4 * width
-        F. It is filled in when it is None.
+        F. None is replaced by the default.
     activation : str
         One of `ACTIVATIONS`.
     epsilon : float
         Added to the variance in each LayerNorm.
     tied : bool, default=True
-        Whether the scores of the tokens are products with their own embeddings.
+        Whether the output head uses the weights of the embedding.
     init_std : float, default=0.02
-        Of the initial weights.
+        Standard deviation of the initial weights.
 
     Raises
     ------
     ValueError
         If a size is not a whole number above 0, `width` not a multiple of `heads`, or
-        another value is not possible.
+        another value is not allowed.
     """
 
     vocab_size: int
@@ -87,14 +87,14 @@ class StackConfig:
 
     @classmethod
     def read(cls, fields: Fields, names: Mapping[str, str]) -> dict[str, Any]:
-        """Read what all stacks have from a config.json.
+        """Read the attributes that all stacks share from a config.json.
 
         Parameters
         ----------
         fields : Fields
-        names : mapping from the names of attributes to those of fields
-            Sizes must be in the file. For the other attributes the defaults of this
-            class are those of the format.
+        names : mapping from attribute names to field names
+            The file must have the sizes. For other attributes it may lack, the
+            defaults of this class are those of the format.
         """
         fields.called |= names
         sizes = {
@@ -110,13 +110,13 @@ class StackConfig:
         }
 
     def write(self, names: Mapping[str, str]) -> dict[str, Any]:
-        """Return the fields of a config.json under the names that `read` takes."""
+        """Return the fields of a config.json; `names` are those that `read` takes."""
         return {theirs: getattr(self, ours) for ours, theirs in names.items()}
 
 
 @dataclass(frozen=True)
 class GPTConfig(StackConfig):
-    """The sizes of a GPT, as in `StackConfig`.
+    """The configuration of a GPT: a `StackConfig` with other defaults.
 
     Attributes
     ----------
@@ -131,12 +131,12 @@ class GPTConfig(StackConfig):
 
     @classmethod
     def gpt2(cls) -> "GPTConfig":
-        """Return the sizes of the smallest GPT-2."""
+        """Return the configuration of the smallest GPT-2."""
         return cls(vocab_size=50257, context=1024, width=768, heads=12, layers=12)
 
     @property
     def parameters(self) -> int:
-        """Count all parameters: V D + C D + L (4 D² + 2 D F + 9 D + F) + 2 D."""
+        """The number of parameters: V D + C D + L (4 D² + 2 D F + 9 D + F) + 2 D."""
         attention = 4 * self.width**2 + 4 * self.width
         feed_forward = 2 * self.width * self.ffn_width + self.width + self.ffn_width
         norms = 2 * 2 * self.width

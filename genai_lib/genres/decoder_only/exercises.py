@@ -29,20 +29,20 @@ def _problem_of_gpt(
 ) -> str | None:
     model = function(config)
     if not isinstance(model, GPT) or model.config != config:
-        return "a GPT of the given configuration is wanted"
+        return "the function should return a GPT of the given configuration"
     if not isinstance(model.positional_encoding, AlibiPositions):
         found = type(model.positional_encoding).__name__
-        return f"its positions are {found}, not AlibiPositions"
+        return f"its positional encoding is {found}, not AlibiPositions"
     for block in model.blocks:
         if block.attention.positional_encoding is not model.positional_encoding:
-            return "not every attention knows the positions"
+            return "not every attention has the positional encoding"
         if block.attention.normalize is softmax:
             return "the attentions still use softmax"
         problem = _problem_of_softmax_one(block.attention.normalize)
         if problem:
             return problem
     if model(torch.zeros(1, 20).long()).shape != (1, 20, config.vocab_size):
-        return "with ALiBi it should read more than its context"
+        return "with ALiBi it should read texts longer than its context"
     return None
 
 
@@ -67,7 +67,7 @@ def _problem_of_softmax_one(normalize: Callable[..., Tensor]) -> str | None:
 
 @checker
 def check_bits_per_token(function: Callable[[Tensor, Tensor], float]):
-    """Check `function(logits, tokens)`: the mean bits of a batch, shifted rightly."""
+    """Check `function(logits, tokens)`: the mean bits per token of a batch."""
     generator = torch.Generator().manual_seed(0)
     for shape, scale in (((2, 5, 7), 2), ((1, 3, 2), 1), ((4, 6, 11), 1000)):
         logits = scale * torch.randn(*shape, generator=generator)
@@ -87,15 +87,10 @@ def _problem_of_bits(function: Callable, logits: Tensor, tokens: Tensor) -> str 
     if found is None:
         return "a finite number is wanted"
     mistakes = {
-        shifted(
-            0
-        ): "each row is compared with the token it has just read; shift by one",
+        shifted(0): "each row is compared with the token it has read; shift by one",
         shifted(2): "the tokens are shifted twice",
         shifted(1) * math.log(2): "these are nats; divide by ln 2",
-        2.0
-        ** min(
-            shifted(1), 1000.0
-        ): "this is the perplexity, 2 to the power of what is wanted",
+        2.0 ** min(shifted(1), 1000.0): "this is the perplexity; return its log₂",
     }
     for value, message in mistakes.items():
         if math.isclose(found, value, rel_tol=TOLERANCE):
@@ -109,7 +104,7 @@ def _problem_of_bits(function: Callable, logits: Tensor, tokens: Tensor) -> str 
 
 @checker
 def check_continuation_counts(function: Callable[[str], dict[str, int]]):
-    """Check `function(text)`: after how many different characters each one comes."""
+    """Check `function(text)`: how many different characters each one follows."""
     for text in ("aabab", "qzqzqzqz", "san francisco, san francisco", "abc", "aaaa"):
         wanted = KneserNey(text, 2, sorted(set(text))).levels[0].counts
         # A character that follows none may be left out or come with 0.
@@ -122,7 +117,7 @@ def check_continuation_counts(function: Callable[[str], dict[str, int]]):
         for character, count in wanted.items():
             if found[character] != count:
                 return (
-                    f"in {text!r} {character!r} comes after {count} different "
+                    f"in {text!r} {character!r} follows {count} different "
                     f"characters, not {found[character]}"
                 )
     return None

@@ -1,10 +1,10 @@
-"""The live figure of the decoder-only chapter: what comes next, and what it costs.
+"""Live figures of decoder_only: predictions of the next token, and their bits.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
 
 The numbers of `next_character` are those of stored/next_characters.json. Those of
-`next_token` come from whatever model the reader has, such as GPT-2.
+`next_token` come from a model that the reader chose, such as GPT-2.
 """
 
 import functools
@@ -32,13 +32,13 @@ MODELS = {"GPT": "GPT", "5-gram": "the 5-gram"}
 
 @functools.lru_cache(maxsize=1)
 def stored() -> dict[str, dict]:
-    """Read the texts, and what both models expect at each place."""
+    """Read the passages and the predictions of both models."""
     path = Path(__file__).with_name("stored") / "next_characters.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def text_panel(entries: Entries) -> alt.LayerChart:
-    """Show the text: what was read, what comes, and what each piece cost."""
+    """Show the text: what was read, the next piece, and the bits of each piece."""
     rows = letters(entries)
     lines = max(row["y"] for row in rows) + 1
     x = alt.Scale(domain=[0, CELLS + 1], nice=False)
@@ -60,15 +60,15 @@ def text_panel(entries: Entries) -> alt.LayerChart:
         .encode(**at)
     )
     return alt.layer(
-        costs, next_one, signs(chosen, x, y), data=alt.Data(values=rows)
+        costs, next_one, pieces(chosen, x, y), data=alt.Data(values=rows)
     ).properties(
         title="Text; red: many bits",
         height=LINE_HEIGHT * lines,
     )
 
 
-def signs(chosen: alt.Chart, x: alt.Scale, y: alt.Scale) -> alt.Chart:
-    """Write the pieces of the text; what was not read yet is pale."""
+def pieces(chosen: alt.Chart, x: alt.Scale, y: alt.Scale) -> alt.Chart:
+    """Write the pieces of the text; those not read yet are pale."""
     return (
         chosen.transform_calculate(
             middle="datum.x + datum.cells / 2",
@@ -86,7 +86,7 @@ def signs(chosen: alt.Chart, x: alt.Scale, y: alt.Scale) -> alt.Chart:
 
 
 def bars_panel(entries: Entries, spoken: Sequence[str]) -> alt.LayerChart:
-    """Draw the probabilities at the cursor; wide grey bars are a second model."""
+    """Draw the probabilities at the cursor; the wide grey bars are a second model."""
     here = alt.Chart().transform_filter(
         "datum.passage == passage && datum.place == place"
     )
@@ -149,7 +149,7 @@ def averages_panel(
 
 
 def controls(entries: Entries, piece: str, start: int) -> list:
-    """Make a cursor, which stops where the shortest text does, and a choice of text."""
+    """Make a cursor as long as the shortest text, and a choice of the text."""
     names = tuple(entries)
     last = min(len(entry["places"]) for entry in entries.values())
     cursor = Slider("place", f"{piece}s read", 1, last, 1, min(start, last))
@@ -157,7 +157,7 @@ def controls(entries: Entries, piece: str, start: int) -> list:
 
 
 def next_character() -> LiveFigure:
-    """Walk along a held-out sentence and see what two models expect.
+    """Move through a held-out sentence and see the predictions of two models.
 
     Returns
     -------
@@ -188,11 +188,11 @@ def next_character() -> LiveFigure:
 
 
 def next_token(entries: Entries, model: str) -> LiveFigure:
-    """Walk along texts and see what one model, such as GPT-2, expects.
+    """Move through texts and see the predictions of one model, such as GPT-2.
 
     Parameters
     ----------
-    entries : mapping of str to the pieces of a text and what was expected
+    entries : mapping of str to the pieces of a text and the predictions
         See `genai_lib.genres.decoder_only.public.expectations`.
     model : str
         Its name.

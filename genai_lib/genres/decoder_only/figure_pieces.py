@@ -1,30 +1,30 @@
-"""What a live figure of expectations draws: a text in pieces, and what was expected.
+"""The rows of a live figure of predictions: a text in pieces, and their options.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
 
 Entries map the name of a text to "text", its pieces in order (a string has characters
-as pieces), and "places". These say for each piece but the first the "options", a few
-pieces with a probability by each model, and the "bits" that the one which came cost
+as pieces), and "places". These hold for each piece but the first the "options", a few
+pieces with their probability under each model, and the "bits" of the true piece under
 each model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 CELLS = 24
-SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+SYMBOLS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 
 Entries = Mapping[str, Mapping]
 
 
 def visible(piece: str) -> str:
-    """Give blanks a sign, and characters that cannot be drawn their number.
+    """Replace blanks by symbols, and characters that cannot be drawn by their codes.
 
     >>> print(visible(" a\\x07"))
     ␣a<07>
     """
     return "".join(
-        SIGNS.get(c, c if c.isprintable() else f"<{ord(c):02x}>") for c in piece
+        SYMBOLS.get(c, c if c.isprintable() else f"<{ord(c):02x}>") for c in piece
     )
 
 
@@ -77,12 +77,12 @@ def cells(pieces: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def letters(entries: Entries) -> list[dict]:
-    """Place the pieces of the texts in lines, with what each cost the first model."""
+    """Place the pieces of the texts in lines, with their bits under the first model."""
     return [
         {
             "passage": name,
             "place": place,
-            # The sign of no width says: a digit here is no number of the figure.
+            # A space of no width marks text: a digit in it is not a number to test.
             "text": visible(piece).replace("␣", " ") + "\u200b",
             "x": x,
             "y": line,

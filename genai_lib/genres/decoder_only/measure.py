@@ -1,4 +1,4 @@
-"""How well a model predicts: bits per token, whatever the tokens are.
+"""Evaluate a language model: cross-entropy in bits.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -18,13 +18,13 @@ from genai_lib.components.softmax import token_log_probabilities
 
 
 def cross_entropy_bits(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Measure -log₂ p(token) for each token: what it costs to write it down.
+    """Compute -log₂ p(token) for each token.
 
     Parameters
     ----------
     logits : floating-point Tensor of shape (..., V)
     tokens : integer Tensor of shape (...)
-        What came; the logits were given before.
+        The tokens that came.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def cross_entropy_bits(logits: Tensor, tokens: Tensor) -> Tensor:
     ------
     ValueError
         If the shapes do not fit, or a token is not from 0 to V - 1, such as the -100
-        by which some libraries mark places that do not count: leave these out.
+        by which some libraries mark positions to ignore: leave these out.
 
     >>> cross_entropy_bits(torch.zeros(8), torch.tensor(3))
     tensor(3.)
@@ -47,11 +47,11 @@ def cross_entropy_bits(logits: Tensor, tokens: Tensor) -> Tensor:
 def text_bits(
     model: nn.Module, tokens: Tensor, context: int, stride: int, size: int = 64
 ) -> Tensor:
-    """Measure each token of a long text, given many of those before it.
+    """Compute the bits of each token of a long text with a sliding window.
 
-    Windows of `context` tokens move on by `stride`; of each only the last `stride`
-    predictions count. So no token but the first has fewer than `context - stride`
-    tokens before it, as long as there are so many.
+    Windows of `context` tokens advance by `stride` tokens, and only the last `stride`
+    predictions of a window count. So each token is predicted from at least
+    `context - stride` tokens before it, or from all if there are fewer.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ def text_bits(
         Maps (B, T) to logits (B, T, V).
     tokens : integer Tensor of shape (N,)
     context : int
-        The most tokens that the model reads at once.
+        The number of tokens in a window.
     stride : int
         At most `context`.
     size : int, default=64
-        How many windows go through the model together.
+        How many windows the model reads in one batch.
 
     Returns
     -------
@@ -82,15 +82,15 @@ def text_bits(
     first = cross_entropy_bits(*_predict(model, tokens[None, : context + 1]))[0]
     bits, last = [first], len(tokens) - 1
     ends = [min(n, last) for n in range(len(first) + stride, last + stride, stride)]
-    reach = torch.arange(-context, 1)
+    window = torch.arange(-context, 1)
     for i in range(0, len(ends), size):
-        places = torch.tensor(ends[i : i + size])[:, None] + reach
+        places = torch.tensor(ends[i : i + size])[:, None] + window
         windows = tokens[places.to(tokens.device)]  # (size, context + 1)
         bits.append(
             cross_entropy_bits(*_predict(model, windows))[:, -stride:].flatten()
         )
     found = torch.cat(bits)
-    # The last window ends with the text, so its first predictions may repeat others.
+    # The last window ends with the text, so its first predictions may be repeated.
     repeated = len(found) - last
     return torch.cat([found[: last - stride], found[last - stride + repeated :]])
 

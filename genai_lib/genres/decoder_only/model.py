@@ -1,4 +1,4 @@
-"""GPT: a stack of causal blocks that predicts the next token.
+"""GPT: a stack of causal transformer blocks that predicts the next token.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -19,9 +19,15 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_floating, check_numbers, describe
+from genai_lib.checks import (
+    check_floating,
+    check_numbers,
+    check_whole,
+    describe,
+)
 from genai_lib.components.attention import (
     FeedForward,
+    KeyValueCache,
     MultiHeadAttention,
     Normalizer,
     PositionalEncoding,
@@ -30,14 +36,41 @@ from genai_lib.components.attention import (
 )
 from genai_lib.components.positions import LearnedPositions
 from genai_lib.components.softmax import softmax
-from genai_lib.genres.decoder_only.cache import ModelCache
 from genai_lib.genres.decoder_only.checkpoint import GPT2
 from genai_lib.genres.decoder_only.config import ACTIVATIONS, GPTConfig
 from genai_lib.pretrained import Pretrained
 
 
+class ModelCache:
+    """The keys and values of all tokens that a model has read: one cache per block.
+
+    Attributes
+    ----------
+    blocks : list of KeyValueCache
+    """
+
+    def __init__(self, layers: int) -> None:
+        (layers,) = check_whole(0, None, layers=layers)
+        self.blocks = [KeyValueCache() for _ in range(layers)]
+
+    @property
+    def length(self) -> int:
+        """The number of positions in the cache."""
+        return self.blocks[0].length
+
+    def select(self, rows: Tensor) -> None:
+        """Keep some sequences of the batch, in this order, as beam search does."""
+        for block in self.blocks:
+            block.select(rows)
+
+    def crop(self, length: int) -> None:
+        """Keep only the first `length` positions."""
+        for block in self.blocks:
+            block.crop(length)
+
+
 class GPT(Pretrained):
-    """Predict every next token from those before it [1, 2].
+    """A decoder-only language model: predicts each token from those before it [1, 2].
 
     Parameters
     ----------
@@ -45,7 +78,7 @@ class GPT(Pretrained):
     normalize : function of (logits, dim), default=softmax
         Turns scores into weights in every attention.
     positional_encoding : PositionalEncoding, default=LearnedPositions(context, width)
-        How positions enter. Only the default limits the length of a sequence.
+        Only the default limits the length of a sequence.
     """
 
     format = GPT2
@@ -65,7 +98,7 @@ class GPT(Pretrained):
         )
         self.blocks = nn.ModuleList(
             TransformerBlock(
-                # Learned positions are added at the entrance, not in an attention.
+                # Learned positions are added to the input and not used in attention.
                 MultiHeadAttention(
                     config.width,
                     config.heads,
@@ -91,20 +124,21 @@ class GPT(Pretrained):
         embeddings: Tensor | None = None,
         cache: ModelCache | None = None,
     ) -> Tensor:
-        """Score every token as the next one, at every position.
+        """Compute the logits of the next token at every position.
 
         Parameters
         ----------
         tokens : integer Tensor of shape (B, T)
         embeddings : Tensor of shape (B, T, D), default=None
-            Stands in for the embedded tokens, which are then not given.
+            Used in place of the embedded tokens; `tokens` is then not given.
         cache : ModelCache, default=None
-            Of what was read before, from `new_cache`; it is extended by these tokens.
+            From `new_cache`: the keys and values of the tokens read before. It is
+            extended by these tokens.
 
         Returns
         -------
         Tensor of shape (B, T, V)
-            Row t scores what follows token t.
+            Row t holds the logits of the token after token t.
 
         Raises
         ------
@@ -123,7 +157,7 @@ class GPT(Pretrained):
         embeddings: Tensor | None = None,
         cache: ModelCache | None = None,
     ) -> Tensor:
-        """Return what the model makes of each position (B, T, D), before the scores.
+        """Return the final hidden states (B, T, D), before the output head.
 
         The parameters are those of `forward`.
         """
@@ -138,8 +172,8 @@ class GPT(Pretrained):
         mask = causal_mask(length, past + length, device=x.device)
         x = self.positional_encoding.embed(x, positions)
         caches = [None] * len(self.blocks) if cache is None else cache.blocks
-        for block, kept in zip(self.blocks, caches, strict=True):
-            x = block(x, mask=mask, positions=positions, cache=kept)
+        for block, block_cache in zip(self.blocks, caches, strict=True):
+            x = block(x, mask=mask, positions=positions, cache=block_cache)
         return self.norm(x)
 
     def new_cache(self) -> ModelCache:
@@ -147,13 +181,13 @@ class GPT(Pretrained):
         return ModelCache(len(self.blocks))
 
     def check_fits(self) -> None:
-        """Raise ValueError for what a GPT-2 file has no place for."""
+        """Raise ValueError unless the format of GPT-2 can store this model."""
         normalizers = {block.attention.normalize for block in self.blocks}
         if self.max_positions is None or normalizers != {softmax}:
             raise ValueError("only softmax and learned positions fit a GPT-2 file")
 
     def tie(self) -> None:
-        """Let the scores use the weights of the embedding [3], if so configured."""
+        """Tie the output head to the embedding [3], if so configured."""
         if self.config.tied:
             self.to_logits.weight = self.embedding.weight
 
@@ -161,7 +195,7 @@ class GPT(Pretrained):
         return nn.LayerNorm(width, self.config.epsilon)
 
     def _initialise(self) -> None:
-        """Draw small weights; smaller ones where 2 L of them are summed [2, §2.3]."""
+        """Draw small weights, and smaller ones for the stream's inputs [2, §2.3]."""
         init_std = self.config.init_std
         tables = [self.embedding, self.to_logits]
         if self.max_positions is not None:
@@ -169,11 +203,12 @@ class GPT(Pretrained):
         for table in tables:
             nn.init.normal_(table.weight, std=init_std)
         for block in self.blocks:
+            # The residual stream is the sum of 2 L outputs, two from each block.
             into_stream = (block.attention.to_output, block.feed_forward.to_output)
             for linear in block.modules():
                 if isinstance(linear, nn.Linear):
-                    share = 2 * len(self.blocks) if linear in into_stream else 1
-                    nn.init.normal_(linear.weight, std=init_std / math.sqrt(share))
+                    terms = 2 * len(self.blocks) if linear in into_stream else 1
+                    nn.init.normal_(linear.weight, std=init_std / math.sqrt(terms))
                     nn.init.zeros_(linear.bias)
 
     def _embed(self, tokens: Tensor | None, embeddings: Tensor | None) -> Tensor:

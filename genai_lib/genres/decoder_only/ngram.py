@@ -1,4 +1,4 @@
-"""Kneser-Ney: predict the next character by counting, the baseline to be beaten.
+"""Kneser-Ney: an n-gram model of characters, the baseline of the chapter.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -23,62 +23,64 @@ from genai_lib.checks import check_positive
 
 
 @dataclass(frozen=True)
-class Level:
-    """The counts of one length n.
+class NGramCounts:
+    """The discounted counts of n-grams of one length n.
 
     Attributes
     ----------
     counts : dict of str to int
-        c(h w): how often n characters occur, or after how many different ones.
+        c(h w): how often an n-gram occurs; for n below the highest, its continuation
+        count, the number of different characters that it follows.
     totals : dict of str to int
         c(h), the sum over w.
-    spared : dict of str to float
-        The share of c(h) that the discounts take away, for shorter contexts to use.
+    backoff_weight : dict of str to float
+        For each context h the probability mass that discounting takes from its n-grams
+        and passes to the shorter context.
     discounts : tuple of float
-        What is taken from counts of 0, 1, 2, and of 3 and more.
+        What is subtracted from counts of 0, 1, 2, and of 3 and more.
     """
 
     counts: dict[str, int]
     totals: dict[str, int]
-    spared: dict[str, float]
+    backoff_weight: dict[str, float]
     discounts: tuple[float, float, float, float]
 
     @classmethod
-    def of(cls, counts: Counter) -> "Level":
-        """Sum up the counts, and discount them."""
+    def of(cls, counts: Counter) -> "NGramCounts":
+        """Compute totals, discounts and back-off weights from the counts."""
         discounts = discounts_of(Counter(counts.values()))
-        totals, taken = defaultdict(int), defaultdict(float)
+        totals, discounted = defaultdict(int), defaultdict(float)
         for gram, count in counts.items():
             totals[gram[:-1]] += count
-            taken[gram[:-1]] += discounts[min(count, 3)]
-        spared = {context: taken[context] / totals[context] for context in totals}
-        return cls(dict(counts), dict(totals), spared, discounts)
+            discounted[gram[:-1]] += discounts[min(count, 3)]
+        weight = {context: discounted[context] / totals[context] for context in totals}
+        return cls(dict(counts), dict(totals), weight, discounts)
 
-    def mix(self, context: str, character: str, shorter: float) -> float:
-        """Combine p(w | h) of this length with that of shorter ones [2]."""
+    def interpolate(self, context: str, character: str, shorter: float) -> float:
+        """Interpolate p(w | h) with the probability from the shorter context [2]."""
         if context not in self.totals:
             return shorter
         count = self.counts.get(context + character, 0)
-        kept = count - self.discounts[min(count, 3)]
-        return kept / self.totals[context] + self.spared[context] * shorter
+        discounted = (count - self.discounts[min(count, 3)]) / self.totals[context]
+        return discounted + self.backoff_weight[context] * shorter
 
 
 class KneserNey:
-    """Interpolated n-grams with three discounts: modified Kneser-Ney [2].
+    """An interpolated n-gram model with modified Kneser-Ney smoothing [2].
 
-    A long context that was seen is trusted; what its discounted counts leave over is
-    shared out by the next shorter one. A short context counts in how many *different*
-    places a character came, not how often [1]: "Francisco" is frequent, but comes
-    after one word alone.
+    Each count is discounted, and the probability mass that this leaves over is
+    distributed by the next shorter context. Shorter contexts use continuation counts:
+    after how many *different* characters a character occurs, not how often [1].
+    "Francisco" is frequent, but follows one word only.
 
     Parameters
     ----------
     text : str
-        To count in, at least `order` characters.
+        The training text, at least `order` characters.
     order : int
         n: the longest context has n - 1 characters.
     characters : sequence of str
-        The vocabulary; all that is left over in the end is shared equally.
+        The vocabulary. The shortest context backs off to its uniform distribution.
     """
 
     def __init__(self, text: str, order: int, characters: Sequence[str]) -> None:
@@ -91,20 +93,20 @@ class KneserNey:
         self.order, self.characters = order, tuple(characters)
         starts = range(len(text) - order + 1)
         counts = Counter(text[i : i + order] for i in starts)
-        levels = [Level.of(counts)]
+        levels = [NGramCounts.of(counts)]
         while len(levels) < order:
-            # Each kind of longer string counts once, wherever and however often.
+            # Continuation counts: each different n-gram counts once, however frequent.
             counts = Counter(gram[1:] for gram in counts)
-            levels.append(Level.of(counts))
+            levels.append(NGramCounts.of(counts))
         self.levels = levels[::-1]
 
     def probability(self, context: str, character: str) -> float:
-        """Compute p(w | h); only the last n - 1 characters of the context count."""
+        """Compute p(w | h) from the last n - 1 characters of the context."""
         p = 1 / len(self.characters)
         for n, level in enumerate(self.levels):
             if n > len(context):
                 break
-            p = level.mix(context[len(context) - n :], character, p)
+            p = level.interpolate(context[len(context) - n :], character, p)
         return p
 
     def probabilities(self, context: str) -> list[float]:
@@ -112,9 +114,9 @@ class KneserNey:
         return [self.probability(context, character) for character in self.characters]
 
     def text_bits(self, text: str) -> list[float]:
-        """Measure -log₂ p of the second character of a text, the third and so on."""
+        """Compute -log₂ p of the second character of a text, the third and so on."""
 
-        @functools.cache  # strings come again
+        @functools.cache  # the same n-grams occur again and again
         def bits(gram: str) -> float:
             return -math.log2(self.probability(gram[:-1], gram[-1]))
 
@@ -123,10 +125,10 @@ class KneserNey:
 
 
 def discounts_of(how_many: Counter) -> tuple[float, float, float, float]:
-    """Estimate the discounts from how many counts are 1, 2, 3 and 4 [2].
+    """Estimate the discounts from how many n-grams have the counts 1, 2, 3 and 4 [2].
 
-    Where one of them is missing, or would give a negative discount, all are the one
-    discount of [1].
+    If one of these numbers is 0, or a discount would not be positive, the single
+    discount of [1] is used for all counts.
 
     >>> discounts_of(Counter({1: 6, 2: 3}))
     (0.0, 0.5, 0.5, 0.5)

@@ -1,4 +1,4 @@
-"""A GPT-2 as published, with its tokenizer, and what it expects in a text.
+"""Load a published GPT-2 with its tokenizer, and show its predictions on a text.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -51,23 +51,23 @@ def read_tokenizer(folder: Path, most: int) -> Tokenizer:
 def expectations(
     model: GPT, tokenizer: Tokenizer, text: str, shown: int = SHOWN
 ) -> dict:
-    """List for each token of a text but the first what the model expects.
+    """List the predictions of a model for each token of a text but the first.
 
     Parameters
     ----------
     model : GPT
     tokenizer : Tokenizer
     text : str
-        At least two tokens, and at most what the model can read at once.
+        At least two tokens, and at most as many as the context of the model.
     shown : int, default=6
-        How many tokens are listed at each place.
+        How many tokens are listed at each position.
 
     Returns
     -------
     dict
         "text": the tokens as strings. "places": for each of them but the first the
-        "options", which are the most probable tokens and the one that came, with
-        their probabilities, and the "bits" that the one that came cost.
+        "options", which are the most probable tokens and the true one with their
+        probabilities, and "bits", -log₂ of the probability of the true one.
     """
     ids = tokenizer.encode(text).ids
     if len(ids) < 2:
@@ -81,7 +81,7 @@ def expectations(
         listed = best if came in best else [*best[:-1], came]
         chances = Counter()
         for i in listed:
-            # Parts of a character beyond ASCII look alike, so they are summed.
+            # Tokens that are parts of a character decode to the same string: sum them.
             chances[tokenizer.decode([i])] += row[i].item()
         options = [[piece, round(p, DIGITS)] for piece, p in chances.items()]
         places.append({"options": options, "bits": [round(cost, DIGITS)]})

@@ -1,4 +1,4 @@
-"""Random sequences that repeat: what only looking back for the same can predict.
+"""Random sequences that repeat: the test of induction heads.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -28,12 +28,12 @@ def repeats(
     vocab_size: int,
     generator: torch.Generator,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield sequences of random tokens, each repeated with a period of its own.
+    """Yield sequences of random tokens, each repeated with its own period.
 
     Parameters
     ----------
     periods : tuple of int
-        The shortest and the longest period, which are drawn with equal chances.
+        The shortest and the longest; the period is drawn uniformly from this range.
     length : int
         T.
     size : int
@@ -45,9 +45,9 @@ def repeats(
     Yields
     ------
     tokens : int64 Tensor of shape (B, T)
-    known : bool Tensor of shape (B, T)
-        Whether a token could be foretold. The first one of the second round could
-        not, as nothing says that a round is over.
+    predictable : bool Tensor of shape (B, T)
+        Whether a token can be predicted. The first token of the second period cannot,
+        since nothing shows where a period ends.
     """
     length, size = check_positive(length=length, size=size)
     (vocab_size,) = check_positive(vocab_size=vocab_size)
@@ -65,33 +65,34 @@ def _repeated(low, high, length, size, vocab_size, generator) -> Iterator:
         yield block.gather(1, places % period), places > period
 
 
-def known_bits(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Average the bits of those tokens that could be foretold.
+def predictable_bits(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """Average the bits of the predictable tokens.
 
     Parameters
     ----------
     model : nn.Module
         Maps (B, T) to logits (B, T, V).
-    batch : tokens and known, as `repeats` yields them
+    batch : tokens and predictable, as `repeats` yields them
     """
-    tokens, known = batch
-    return cross_entropy_bits(model(tokens[:, :-1]), tokens[:, 1:])[known[:, 1:]].mean()
+    tokens, predictable = batch
+    bits = cross_entropy_bits(model(tokens[:, :-1]), tokens[:, 1:])
+    return bits[predictable[:, 1:]].mean()
 
 
-def prefix_scores(weights: Tensor, tokens: Tensor) -> Tensor:
-    """Measure how much each head looks at what followed the same token before [1].
+def prefix_matching_scores(weights: Tensor, tokens: Tensor) -> Tensor:
+    """Compute the prefix-matching score of each head, high for induction heads [1].
 
     Parameters
     ----------
     weights : Tensor of shape (B, heads, T, T)
-        Of one attention; see `record_attention`.
+        The attention weights of one layer, from `record_attention`.
     tokens : int64 Tensor of shape (B, T)
 
     Returns
     -------
     Tensor of shape (heads,)
         The mean weight on positions right after an earlier copy of the current token,
-        over the positions that have one.
+        over all positions with such a copy.
     """
     same = (tokens[:, :, None] == tokens[:, None, :]).tril(-1)  # (B, T, T)
     after = same.roll(1, dims=-1)

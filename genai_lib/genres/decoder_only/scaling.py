@@ -1,4 +1,4 @@
-"""Scaling laws: losses that fall as a power of the size of a model.
+"""Scaling laws: the loss as a power of the size of a model.
 
 Chapter  chapters/genres/decoder_only.ipynb
 Tests    tests/genres/decoder_only
@@ -22,7 +22,7 @@ from genai_lib.checks import (
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """loss(n) = factor · n^(-exponent), a straight line on doubly logarithmic paper.
+    """loss(n) = factor · n^(-exponent), a straight line on a log-log plot.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class PowerLaw:
 
     @classmethod
     def fit(cls, sizes: Sequence[float], losses: Sequence[float]) -> "PowerLaw":
-        """Draw the line of least squares through the logarithms [1, eq. 1.1].
+        """Fit a straight line to the logarithms by least squares [1, eq. 1.1].
 
         Raises
         ------

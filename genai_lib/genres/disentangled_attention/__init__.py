@@ -1,4 +1,4 @@
-"""DeBERTa: attention that keeps apart what a token is and where it stands.
+"""DeBERTa: an encoder with disentangled attention.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/disentangled_attention
@@ -7,7 +7,7 @@ Tests    tests/genres/disentangled_attention
 from genai_lib.genres.disentangled_attention.attention import (
     TERMS,
     DebertaAttention,
-    PrintedDebertaAttention,
+    DebertaAttentionAsPrinted,
     content_to_position,
     position_to_content,
 )
@@ -22,8 +22,10 @@ from genai_lib.genres.disentangled_attention.convolution import (
     Convolution,
     ConvolvedBlock,
 )
-from genai_lib.genres.disentangled_attention.decoder import decode
-from genai_lib.genres.disentangled_attention.model import Deberta
+from genai_lib.genres.disentangled_attention.model import (
+    Deberta,
+    enhanced_mask_decoder,
+)
 
 __all__ = [
     "CONVOLVED",
@@ -33,10 +35,10 @@ __all__ = [
     "Deberta",
     "DebertaAttention",
     "DebertaConfig",
-    "PrintedDebertaAttention",
+    "DebertaAttentionAsPrinted",
     "RelativePositions",
     "content_to_position",
-    "decode",
+    "enhanced_mask_decoder",
     "log_bucket",
     "position_to_content",
     "relative_rows",

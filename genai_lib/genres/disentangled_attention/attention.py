@@ -1,11 +1,12 @@
-"""Disentangled attention: what and where are compared in three ways.
+"""Disentangled attention: scores from content and relative position, in three terms.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/disentangled_attention
 
 Shape letters used in this file
     B  sequences in a batch    Q  query positions    K  key positions
-    D  width of the model      d  width of one head  2k  rows of the table of distances
+    D  width of the model      d  width of one head
+    2k rows of the table of relative positions
 
 References
     [1] He et al., "DeBERTa: Decoding-enhanced BERT with Disentangled Attention", 2020,
@@ -31,51 +32,52 @@ from genai_lib.components.softmax import softmax
 from genai_lib.genres.disentangled_attention.buckets import RelativePositions
 
 TERMS = ("c2c", "c2p", "p2c")
-"""Content to content, content to position, position to content."""
+"""Terms of a score: content to content, content to position, position to content."""
 
 
 def content_to_position(query: Tensor, position_key: Tensor, rows: Tensor) -> Tensor:
-    """Let each query rate the distance to each key [1, eq. 4, second term].
+    """Multiply each query by the vector of its distance to each key [1, eq. 4, term 2].
 
     Parameters
     ----------
     query : Tensor of shape (B, heads, Q, d)
     position_key : Tensor of shape (heads, 2k, d)
-        K^r, a key for each row of the table.
+        K^r, the projected keys of the table's rows.
     rows : int64 Tensor of shape (Q, K)
-        The row for query i and key j.
+        The row of the table for query i and key j.
 
     Returns
     -------
     Tensor of shape (B, heads, Q, K)
-        Not yet scaled.
+        The second term of the scores, not yet scaled.
     """
+    # All 2k products first, then one of them for each pair: no (Q, K, d) in memory.
     products = query @ position_key.mT  # (B, heads, Q, 2k)
     return products.gather(-1, rows.expand(*products.shape[:-2], *rows.shape))
 
 
 def position_to_content(key: Tensor, position_query: Tensor, rows: Tensor) -> Tensor:
-    """Let each distance rate the content of each key [1, eq. 4, third term].
+    """Multiply each key by the vector of its distance to each query [1, eq. 4, term 3].
 
     Parameters
     ----------
     key : Tensor of shape (B, heads, K, d)
     position_query : Tensor of shape (heads, 2k, d)
-        Q^r, a query for each row of the table.
+        Q^r, the projected queries of the table's rows.
     rows : int64 Tensor of shape (Q, K)
-        The row for query i and key j.
+        The row of the table for query i and key j.
 
     Returns
     -------
     Tensor of shape (B, heads, Q, K)
-        Not yet scaled.
+        The third term of the scores, not yet scaled.
     """
     products = position_query @ key.mT  # (B, heads, 2k, K)
     return products.gather(-2, rows.expand(*products.shape[:-2], *rows.shape))
 
 
 class DebertaAttention(MultiHeadAttention):
-    """Add up to three terms to one score, and divide it by √(3d) [1, eq. 4].
+    """Multi-head attention whose score is the sum of up to three terms [1, eq. 4].
 
     Parameters
     ----------
@@ -83,12 +85,12 @@ class DebertaAttention(MultiHeadAttention):
         D.
     heads : int
     positions : RelativePositions
-        The vectors of the distances; one object for all layers.
+        The table of relative positions; all layers share one object.
     terms : sequence of str, default=`TERMS`
-        Which of the terms count. The scores are divided by √(d · their number).
+        Which terms are added. The sum is divided by √(d · number of terms).
     shared : bool, default=False
-        Whether the vectors of the distances go through the maps of the contents, as in
-        versions 2 and 3, or have two of their own, as in the paper.
+        Whether relative positions are projected by the linear layers of the contents,
+        as in versions 2 and 3, or by two linear layers of their own, as in the paper.
     normalize : function of (logits, dim), default=softmax
 
     Raises
@@ -118,52 +120,54 @@ class DebertaAttention(MultiHeadAttention):
                 f"width={width} of the attention"
             )
         self.terms = tuple(term for term in TERMS if term in terms)
-        self.share = 1 / math.sqrt(len(terms) * (width // heads))
-        self.scale = self.share if "c2c" in terms else 0.0
+        self.term_scale = 1 / math.sqrt(len(terms) * (width // heads))
+        # What the parent multiplies the products of contents by: 0 leaves them out.
+        self.scale = self.term_scale if "c2c" in terms else 0.0
         own = (term for term in ("c2p", "p2c") if term in terms and not shared)
-        self.position_maps = nn.ModuleDict(
+        self.position_projections = nn.ModuleDict(
             {term: nn.Linear(width, width) for term in own}
         )
 
     def position_key(self) -> Tensor:
         """Compute K^r, of shape (heads, 2k, d)."""
-        return self._of_positions("c2p", self.to_key)
+        return self._project_positions("c2p", self.to_key)
 
     def position_query(self) -> Tensor:
         """Compute Q^r, of shape (heads, 2k, d)."""
-        return self._of_positions("p2c", self.to_query)
+        return self._project_positions("p2c", self.to_query)
 
-    def rows_of_contents(self, positions: Tensor, key_positions: Tensor) -> Tensor:
+    def position_query_rows(self, positions: Tensor, key_positions: Tensor) -> Tensor:
         """Return the row of Q^r for each pair (Q, K): δ(i, j), as in the code."""
         return self.positional_encoding.rows(positions, key_positions)
 
     def score_bias(
         self, query: Tensor, key: Tensor, positions: Tensor, key_positions: Tensor
     ) -> Tensor | None:
-        """Add up the terms with positions, scaled, of shape (B, heads, Q, K)."""
+        """Return the sum of the position terms, scaled, of shape (B, heads, Q, K)."""
         found = self.position_terms(query, key, positions, key_positions)
         return sum(found.values()) if found else None
 
     def position_terms(
         self, query: Tensor, key: Tensor, positions: Tensor, key_positions: Tensor
     ) -> dict[str, Tensor]:
-        """Return the terms with positions that count, each (B, heads, Q, K), scaled."""
+        """Return each position term in use, scaled, of shape (B, heads, Q, K)."""
         found = {}
         if "c2p" in self.terms:
             rows = self.positional_encoding.rows(positions, key_positions)
             found["c2p"] = content_to_position(query, self.position_key(), rows)
         if "p2c" in self.terms:
-            rows = self.rows_of_contents(positions, key_positions)
+            rows = self.position_query_rows(positions, key_positions)
             found["p2c"] = position_to_content(key, self.position_query(), rows)
-        return {term: scores * self.share for term, scores in found.items()}
+        return {term: scores * self.term_scale for term, scores in found.items()}
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """Return all terms of `x` (B, T, D) looking at itself; their sum is the score.
+        """Return the terms of the scores when `x` (B, T, D) attends to itself.
 
-        Each has the shape (B, heads, T, T) and is scaled.
+        Each has the shape (B, heads, T, T) and is scaled; their sum is the score.
         """
         positions = torch.arange(x.shape[1], device=x.device)
-        query, key = self._heads(self.to_query(x)), self._heads(self.to_key(x))
+        query = self._split_heads(self.to_query(x))
+        key = self._split_heads(self.to_key(x))
         found = {"c2c": query @ key.mT * self.scale} if "c2c" in self.terms else {}
         return found | self.position_terms(query, key, positions, positions)
 
@@ -176,18 +180,19 @@ class DebertaAttention(MultiHeadAttention):
         positions: Tensor | None = None,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
-        """Return what each head found, of shape (B, heads, Q, d).
+        """Return the output of each head, of shape (B, heads, Q, d).
 
-        Unlike the parent, it takes a memory with its scheme: `x` and `memory` then
-        stand at the same positions, as in the mask decoder.
+        Unlike the parent, it combines a memory with relative positions: `x` and
+        `memory` then have the same positions, as in the enhanced mask decoder.
         """
         if memory is None:
             return super().mix(x, mask=mask, positions=positions, cache=cache)
-        query, (key, value) = self._heads(self.to_query(x)), self.project_kv(memory)
+        query = self._split_heads(self.to_query(x))
+        key, value = self.project_kv(memory)
         if cache is not None or query.shape[-2] != key.shape[-2]:
             raise ValueError(
                 f"memory={describe(memory)} must have as many positions as "
-                f"x={describe(x)}, and a cache has no place there"
+                f"x={describe(x)}, and does not go with a cache"
             )
         if positions is None:
             positions = torch.arange(x.shape[1], device=x.device)
@@ -198,21 +203,23 @@ class DebertaAttention(MultiHeadAttention):
             0
         ]
 
-    def _of_positions(self, term: str, shared: nn.Linear) -> Tensor:
-        own = self.position_maps[term] if term in self.position_maps else shared
-        return self._heads(own(self.positional_encoding.vectors()))
+    def _project_positions(self, term: str, shared: nn.Linear) -> Tensor:
+        own = self.position_projections
+        linear = own[term] if term in own else shared
+        return self._split_heads(linear(self.positional_encoding.vectors()))
 
-    def _heads(self, x: Tensor) -> Tensor:
+    def _split_heads(self, x: Tensor) -> Tensor:
+        # (..., T, heads * d) -> (..., heads, T, d)
         return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
 
 
-class PrintedDebertaAttention(DebertaAttention):
-    """The same as the paper prints it: δ(j, i) in the third term [1, eq. 4].
+class DebertaAttentionAsPrinted(DebertaAttention):
+    """DeBERTa's attention as the paper prints it: δ(j, i) in the third term [1, eq. 4].
 
-    The released code has δ(i, j) there, and so has every published checkpoint.
+    The released code uses δ(i, j), and every published checkpoint was trained with it.
     """
 
-    def rows_of_contents(self, positions: Tensor, key_positions: Tensor) -> Tensor:
+    def position_query_rows(self, positions: Tensor, key_positions: Tensor) -> Tensor:
         """Return the row of Q^r for each pair (Q, K): δ(j, i)."""
         return self.positional_encoding.rows(key_positions, positions).mT
 

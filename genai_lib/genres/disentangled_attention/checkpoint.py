@@ -1,4 +1,4 @@
-"""DeBERTa on disk, versions 2 and 3: its options, and the names of its weights.
+"""DeBERTa's checkpoint format, versions 2 and 3: configuration and tensor names.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/disentangled_attention
@@ -21,7 +21,7 @@ TERM_LISTS = {
     "c2p|p2c": ("c2c", "c2p", "p2c"),
     "p2c|c2p": ("c2c", "c2p", "p2c"),
 }
-# Two heads of the same wiring: that of transformers, and that of the released files.
+# One head under two names: that of transformers, and that of the released files.
 LEGACY, RELEASED = "cls.predictions.", "lm_predictions.lm_head."
 LAYER, ITS_ATTENTION = "encoder.layer.{}", "encoder.layer.{}.attention.self"
 TABLE = {
@@ -33,8 +33,8 @@ TABLE = {
     "blocks.{}.attention.to_query": f"{ITS_ATTENTION}.query_proj",
     "blocks.{}.attention.to_key": f"{ITS_ATTENTION}.key_proj",
     "blocks.{}.attention.to_value": f"{ITS_ATTENTION}.value_proj",
-    "blocks.{}.attention.position_maps.c2p": f"{ITS_ATTENTION}.pos_key_proj",
-    "blocks.{}.attention.position_maps.p2c": f"{ITS_ATTENTION}.pos_query_proj",
+    "blocks.{}.attention.position_projections.c2p": f"{ITS_ATTENTION}.pos_key_proj",
+    "blocks.{}.attention.position_projections.p2c": f"{ITS_ATTENTION}.pos_query_proj",
     "blocks.{}.attention.to_output": f"{LAYER}.attention.output.dense",
     "blocks.{}.attention_norm": f"{LAYER}.attention.output.LayerNorm",
     "blocks.{}.feed_forward.to_hidden": f"{LAYER}.intermediate.dense",
@@ -42,7 +42,7 @@ TABLE = {
     "blocks.{}.feed_forward_norm": f"{LAYER}.output.LayerNorm",
     "blocks.0.convolution.norm": "encoder.conv.LayerNorm",
     "blocks.0.convolution.window": "encoder.conv.conv",
-    "head.mix": (f"{LEGACY}transform.dense", f"{RELEASED}dense"),
+    "head.transform": (f"{LEGACY}transform.dense", f"{RELEASED}dense"),
     "head.norm": (f"{LEGACY}transform.LayerNorm", f"{RELEASED}LayerNorm"),
     "head.to_logits.weight": (f"{LEGACY}decoder.weight", f"{RELEASED}decoder.weight"),
     "head.to_logits.bias": (
@@ -52,10 +52,10 @@ TABLE = {
 }
 UNUSED = """attention_probs_dropout_prob hidden_dropout_prob pooler_dropout
     pooler_hidden_act pooler_hidden_size cls_dropout""".split()
-# What a file may hold beside the weights: numbers of positions, the vectors of absolute
-# ones that only the mask decoder of the training used, and a second, unused head.
+# Tensors that are not loaded: position ids, the absolute position embeddings that only
+# the enhanced mask decoder of the pre-training used, and a second, unused head.
 LEFT_OUT = r"embeddings\.position_(ids|embeddings\.weight)|mask_predictions\..*"
-# What stands on top of a model that was tuned to a task.
+# The pooler of a model that was fine-tuned on a task.
 POOLER = r"pooler\.dense\.(weight|bias)"
 
 
@@ -77,25 +77,27 @@ def read(fields: Fields, tensors: Tensors) -> dict:
     leave_out_heads(fields, tensors, own, also=POOLER)
     head = _find_head(fields, tensors)
     settings["head"] = head is not None
-    # The head of the released files has no table of its own.
+    # The head of the released files has no output matrix of its own.
     settings["tied"] |= head == RELEASED
     return settings
 
 
 def _read_positions(fields: Fields) -> dict:
-    """Read what the model knows of positions."""
+    """Read the fields about positions."""
     context = fields.number("max_position_embeddings")
     farthest = _number_or_none(fields, "max_relative_positions") or context
     buckets = _number_or_none(fields, "position_buckets")
     fields.called["max_distance"] = "max_relative_positions"
-    fields.called["reach"] = "position_buckets" if buckets else "max_relative_positions"
+    fields.called["max_relative_distance"] = (
+        "position_buckets" if buckets else "max_relative_positions"
+    )
     fields.choice("relative_attention", [True], default=False)
     listed = [text.split("|") for text in TERM_LISTS if text] + [[]]
     terms = fields.choice("pos_att_type", [*TERM_LISTS, *listed], default=None)
     both = fields.choice("position_biased_input", [True, False], default=True)
     norm = fields.choice("norm_rel_ebd", ["none", "layer_norm"], default="none")
     return {
-        "reach": buckets or farthest,
+        "max_relative_distance": buckets or farthest,
         "max_distance": farthest if buckets else None,
         "terms": TERM_LISTS["|".join(terms) if isinstance(terms, list) else terms],
         "absolute": "input" if both else "none",
@@ -105,7 +107,7 @@ def _read_positions(fields: Fields) -> dict:
 
 
 def _read_convolution(fields: Fields) -> dict:
-    """Read what stands beside the first block; nothing does in most of the files."""
+    """Read the fields of the convolution; most files have none."""
     size = _number_or_none(fields, "conv_kernel_size")
     if size is None:
         fields.ignore("conv_act", "conv_groups")
@@ -125,7 +127,7 @@ def _number_or_none(fields: Fields, name: str) -> int | None:
 
 
 def _find_head(fields: Fields, tensors: Tensors) -> str | None:
-    """Return how the names of the head begin; None if there is none."""
+    """Return the prefix of the head's tensor names, or None if there is no head."""
     legacy = fields.choice("legacy", [True, False, None], default=None)
     found = [head for head in (LEGACY, RELEASED) if tensors.any(head)]
     wanted = {True: LEGACY, False: RELEASED}.get(legacy)
@@ -140,6 +142,7 @@ def _find_head(fields: Fields, tensors: Tensors) -> str | None:
 def write(config: DebertaConfig) -> dict:
     """Return the fields of config.json."""
     grouped = config.max_distance is not None
+    k = config.max_relative_distance
     fields = {
         "architectures": ["DebertaV2ForMaskedLM" if config.head else "DebertaV2Model"],
         "model_type": "deberta-v2",
@@ -148,8 +151,10 @@ def write(config: DebertaConfig) -> dict:
         **config.write(FIELDS),
         "position_biased_input": config.absolute == "input",
         "relative_attention": True,
-        "max_relative_positions": config.max_distance if grouped else config.reach,
-        "position_buckets": config.reach if grouped else -1,
+        "max_relative_positions": config.max_distance
+        if grouped
+        else config.max_relative_distance,
+        "position_buckets": k if grouped else -1,
         "pos_att_type": [term for term in config.terms if term != "c2c"],
         "share_att_key": config.shared,
         "norm_rel_ebd": "layer_norm" if config.normed else "none",
@@ -161,7 +166,7 @@ def write(config: DebertaConfig) -> dict:
 
 
 def names(config: DebertaConfig) -> Names:
-    """Return the names of the weights; a model without head writes no prefix."""
+    """Return the tensor names; a model without a head writes them without a prefix."""
     prefix = PREFIX if config.head else ""
     return masked_names(config, TABLE, prefix=prefix, left_out=LEFT_OUT)
 

@@ -1,11 +1,12 @@
-"""The sizes of a DeBERTa, and what it knows of positions.
+"""The configuration of a DeBERTa.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/disentangled_attention
 
 Letters used in this file
     V  tokens in the vocabulary    D  width    L  layers
-    F  width of the hidden layer in a feed-forward network    k  distances on each side
+    F  width of the hidden layer in a feed-forward network
+    k  maximum relative distance
 """
 
 from dataclasses import dataclass
@@ -23,37 +24,37 @@ ABSOLUTE = ("none", "input", "decoder")
 
 @dataclass(frozen=True)
 class DebertaConfig(StackConfig):
-    """The sizes of a DeBERTa, as in `StackConfig`, and what it knows of positions.
+    """The configuration of a DeBERTa: a `StackConfig` and options of its positions.
 
     Attributes
     ----------
     activation : str, default="gelu"
     epsilon : float, default=1e-7
-    reach : int, default=32
-        k; there are 2 k vectors for distances.
+    max_relative_distance : int, default=32
+        k; the table of relative positions has 2 k vectors.
     max_distance : int, default=None
-        Where the groups of distances end; by default every distance stands alone.
+        The distance at which logarithmic buckets end; by default each distance has a
+        row of its own.
     terms : tuple of str, default=("c2c", "c2p", "p2c")
-        Which terms of the attention count.
+        The terms of the attention scores.
     absolute : str, default="none"
-        Where absolute positions come in: nowhere, at the "input" as in BERT, or in the
-        mask "decoder".
+        Where absolute positions are added: nowhere ("none"), at the "input" as in BERT,
+        or in the enhanced mask "decoder".
     shared : bool, default=False
-        Whether distances use the maps of the contents.
+        Whether relative positions are projected by the linear layers of the contents.
     normed : bool, default=False
-        Whether the vectors of distances pass through a LayerNorm.
+        Whether the vectors of relative positions pass through a LayerNorm.
     head : bool, default=True
-        Whether there is what turns hidden states into scores of tokens.
+        Whether the model has an output head that computes logits.
     convolution : int, default=None
-        How many positions the window of the convolution beside the first block has, an
-        odd number; by default there is no convolution. In the released models of
-        version 2 it is 3.
+        The kernel size of the convolution beside the first block, an odd number; by
+        default there is no convolution. The released models of version 2 use 3.
     convolved : str, default="tanh"
         The activation of the convolution, one of `CONVOLVED`.
     """
 
     epsilon: float = 1e-7
-    reach: int = 32
+    max_relative_distance: int = 32
     max_distance: int | None = None
     terms: tuple[str, ...] = TERMS
     absolute: str = "none"
@@ -65,9 +66,9 @@ class DebertaConfig(StackConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(reach=self.reach)
+        check_positive(max_relative_distance=self.max_relative_distance)
         if self.max_distance is not None:
-            log_bucket(torch.arange(1), self.reach, self.max_distance)
+            log_bucket(torch.arange(1), self.max_relative_distance, self.max_distance)
         check_terms(self.terms)
         check_flags(shared=self.shared, normed=self.normed, head=self.head)
         check_option("absolute", self.absolute, ABSOLUTE)
@@ -80,6 +81,6 @@ class DebertaConfig(StackConfig):
         if self.layers == 1 and self.absolute == "decoder":
             raise ValueError(
                 f"convolution={self.convolution} stands beside the first block, which "
-                "with layers=1 and absolute='decoder' is the mask decoder: layers must "
-                "be above 1"
+                "with layers=1 and absolute='decoder' is the enhanced mask decoder: "
+                "layers must be above 1"
             )

@@ -1,4 +1,4 @@
-"""What the released models of version 2 have beside their first block.
+"""The convolution beside the first block, as in the released models of version 2.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/disentangled_attention
@@ -25,11 +25,11 @@ from genai_lib.components.attention import (
 )
 
 CONVOLVED = {"tanh": torch.tanh, **ACTIVATIONS}
-"""The activations of the convolution; "tanh" is that of a file that names none."""
+"""The activations of the convolution by name; a file without a name means "tanh"."""
 
 
 def check_size(size: int) -> int:
-    """Return the size of a window; ValueError unless one position is its middle."""
+    """Return an odd `size`: a window of even size has no middle position."""
     (size,) = check_positive(convolution=size)
     if size % 2 == 0:
         raise ValueError(f"convolution={size} must be odd: a window needs a middle")
@@ -37,17 +37,16 @@ def check_size(size: int) -> int:
 
 
 class Convolution(nn.Module):
-    """Add to a block what a window over its input makes of each position [1].
+    """Add a convolution of a block's input to the block's output [1].
 
-    The result is norm(y + activation(convolution(x))) for a block that turns x into y.
+    The result is norm(y + activation(convolution(x))) for a block that maps x to y.
 
     Parameters
     ----------
     width : int
         D.
     size : int
-        How many positions a window has; odd, so that it reaches equally far ahead and
-        back.
+        The kernel size: the number of positions in a window, an odd number.
     activation : function of a Tensor, default=tanh
     norm : function of a width, default=nn.LayerNorm
         Makes the normalisation of the sum.
@@ -55,7 +54,7 @@ class Convolution(nn.Module):
     Raises
     ------
     ValueError
-        If a size is no whole number above 0, or `size` is even.
+        If a size is not a whole number above 0, or `size` is even.
     """
 
     def __init__(
@@ -71,18 +70,17 @@ class Convolution(nn.Module):
         self.activation = activation
         self.norm = norm(width)
 
-    def forward(self, x: Tensor, made: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Join both ways from x.
+    def forward(self, x: Tensor, output: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Convolve `x`, add `output` and normalise.
 
         Parameters
         ----------
         x : Tensor of shape (B, T, D)
-            What the block read; beyond its ends there are zeros.
-        made : Tensor of shape (B, T, D)
-            What the block made of it.
+            The input of the block; beyond its ends the convolution sees zeros.
+        output : Tensor of shape (B, T, D)
+            The output of the block.
         mask : bool Tensor of shape (B, T), default=None
-            False where a token only fills up a row: a window sees zeros there, as
-            beyond the ends.
+            False at padding, where the convolution sees zeros as beyond the ends.
 
         Returns
         -------
@@ -91,22 +89,23 @@ class Convolution(nn.Module):
         Raises
         ------
         ValueError
-            If the shapes of `x` and `made` differ, or that of `mask` does not fit.
+            If the shapes of `x` and `output` differ, or that of `mask` does not fit.
         """
-        if x.ndim != 3 or x.shape != made.shape:
+        if x.ndim != 3 or x.shape != output.shape:
             raise ValueError(
-                f"x={describe(x)} and made={describe(made)} must have the same shape "
-                "(B, T, D)"
+                f"x={describe(x)} and output={describe(output)} must have the same "
+                "shape (B, T, D)"
             )
         if mask is not None:
             check_boolean("mask", mask, x.shape[:-1], x.device)
             x = x.masked_fill(~mask[..., None], 0)
-        near = self.window(x.mT).mT  # the window runs over the last axis
-        return self.norm(made + self.activation(near))
+        # Conv1d wants the positions in the last dimension: (B, T, D) -> (B, D, T).
+        convolved = self.window(x.mT).mT
+        return self.norm(output + self.activation(convolved))
 
 
 class ConvolvedBlock(PostNormBlock):
-    """A block with a convolution beside it: both read the same vectors.
+    """A block with a convolution beside it that has the same input.
 
     Parameters
     ----------
@@ -142,11 +141,11 @@ class ConvolvedBlock(PostNormBlock):
         ----------
         x : Tensor of shape (B, T, D)
         mask : bool Tensor of shape (B, 1, 1, T), default=None
-            False where a token only fills up a row.
+            False at padding.
         positions : integer Tensor of shape (T,), default=0 to T - 1
         """
         batch, length, _ = x.shape
         if mask is not None:
             check_boolean("mask", mask, (batch, 1, 1, length), x.device)
-        made = super().forward(x, mask=mask, positions=positions)
-        return self.convolution(x, made, None if mask is None else mask[:, 0, 0])
+        output = super().forward(x, mask=mask, positions=positions)
+        return self.convolution(x, output, None if mask is None else mask[:, 0, 0])

@@ -11,31 +11,31 @@ from genai_lib.genres.disentangled_attention import position_to_content, relativ
 
 @checker
 def check_rows_used(function: Callable[[int, int], int]):
-    """Check `function(reach, length)`: how many vectors a text of this length uses."""
-    for reach, length in ((4, 1), (4, 3), (4, 4), (4, 5), (4, 90), (1, 2), (32, 20)):
+    """Check `function(k, length)`: how many vectors a text of this length uses."""
+    for k, length in ((4, 1), (4, 3), (4, 4), (4, 5), (4, 90), (1, 2), (32, 20)):
         places = torch.arange(length)
-        wanted = len(relative_rows(places, places, reach).unique())
-        found = function(reach, length)
+        wanted = len(relative_rows(places, places, k).unique())
+        found = function(k, length)
         if found != wanted:
-            return f"for reach {reach} and length {length} it is {wanted}, not {found}"
+            return f"for k = {k} and length {length} it is {wanted}, not {found}"
     return None
 
 
 @checker
 def check_delta(function: Callable[[int, int, int], int]):
-    """Check `function(i, j, reach)`: δ(i, j), the row for query i and key j."""
-    for reach in (1, 2, 5):
+    """Check `function(i, j, k)`: δ(i, j), the row for query i and key j."""
+    for k in (1, 2, 5):
         for i in range(9):
             for j in range(9):
-                wanted = relative_rows(torch.tensor([i]), torch.tensor([j]), reach)
-                found, case = function(i, j, reach), f"δ({i}, {j}) with k = {reach}"
+                wanted = relative_rows(torch.tensor([i]), torch.tensor([j]), k)
+                found, case = function(i, j, k), f"δ({i}, {j}) with k = {k}"
                 if as_number(found) is None:
                     return f"{case} is to be a whole number, not {found!r}"
                 if found == wanted.item():
                     continue
-                if not 0 <= found < 2 * reach:
-                    return f"{case} is {found}; rows are from 0 to {2 * reach - 1}"
-                back = relative_rows(torch.tensor([j]), torch.tensor([i]), reach)
+                if not 0 <= found < 2 * k:
+                    return f"{case} is {found}; rows are from 0 to {2 * k - 1}"
+                back = relative_rows(torch.tensor([j]), torch.tensor([i]), k)
                 if found == back.item():
                     return f"{case}: this is δ({j}, {i}); it is i - j that counts"
                 return f"{case} is {wanted.item()}, not {found}"
@@ -44,16 +44,16 @@ def check_delta(function: Callable[[int, int, int], int]):
 
 @checker
 def check_third_term(function: Callable[[Tensor, Tensor, int], Tensor]):
-    """Check `function(key, position_query, reach)`: p2c of one head, not yet scaled."""
+    """Check `function(key, position_query, k)`: p2c of one head, not yet scaled."""
     generator = torch.Generator().manual_seed(0)
     cases = ((5, 2, 3, 1), (4, 6, 2, 1), (1, 1, 4, 1), (9, 3, 5, 1000))
-    for length, reach, width, scale in cases:
+    for length, k, width, scale in cases:
         key = scale * torch.randn(length, width, generator=generator)
-        table = torch.randn(2 * reach, width, generator=generator)
+        table = torch.randn(2 * k, width, generator=generator)
         places = torch.arange(length)
-        rows = relative_rows(places, places, reach)
+        rows = relative_rows(places, places, k)
         wanted = position_to_content(key, table[None], rows)[0]
-        found = as_tensor_like(function(key.clone(), table.clone(), reach), wanted)
+        found = as_tensor_like(function(key.clone(), table.clone(), k), wanted)
         if found is None:
             return f"for {length} keys a tensor of shape ({length}, {length}) is wanted"
         if _same(found, wanted):

@@ -1,4 +1,4 @@
-"""Live figure of disentangled attention: three terms, each with a switch.
+"""Live figure of disentangled attention: three terms of a score, each with a switch.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/disentangled_attention
@@ -61,23 +61,23 @@ def product(left: str, right: str) -> str:
 
 
 def vectors() -> dict[str, str]:
-    """Write all vectors, and what the scores are divided by, as derived parameters."""
+    """Write all vectors, and the divisor of the scores, as derived parameters."""
     return {
         "queries": _written([QUERIES[word] for word in WORDS]),
         "keys": _written([KEYS[word] for word in WORDS]),
         "rows": _written(table()),
-        "share": f"sqrt({WIDTH} * max(1, on_c2c + on_c2p + on_p2c))",
+        "divisor": f"sqrt({WIDTH} * max(1, on_c2c + on_c2p + on_p2c))",
     }
 
 
 def scores() -> dict[str, str]:
-    """Write each term for one pair of words, with query minus key cut to -k and k-1."""
+    """Write each term for a pair of words, with query minus key cut to [-k, k-1]."""
     query, key = "queries[datum.query]", "keys[datum.key]"
-    near = "min(reach - 1, max(-reach, datum.query - datum.key))"
+    near = "min(k - 1, max(-k, datum.query - datum.key))"
     row = f"rows[{near} + {MOST}]"
     pairs = {"c2c": (query, key), "c2p": (query, row), "p2c": (key, row)}
     return {
-        term: f"on_{term} * {product(*pair)} / share" for term, pair in pairs.items()
+        term: f"on_{term} * {product(*pair)} / divisor" for term, pair in pairs.items()
     }
 
 
@@ -144,17 +144,17 @@ def three_terms() -> LiveFigure:
     ]
     return LiveFigure(
         panels,
-        [*switches, Slider("reach", "reach k", 1, MOST, 1, 4)],
+        [*switches, Slider("k", "maximum relative distance k", 1, MOST, 1, 4)],
         derived=vectors(),
         caption=(
-            "Each row is a word that looks, each column a word that is looked at; "
-            "bright is high. Switch the terms off one by one and follow the two rows "
-            "“new”. A reach of 1 knows only “after me” and “not after me”."
+            "Each row is the query of a word, each column the key of a word; bright "
+            "is high. Switch the terms off one by one and follow the two rows "
+            "“new”. With k = 1 only “after me” and “not after me” can be told apart."
         ),
         alt=(
             "Four maps of eight by eight words. Content to content has equal rows for "
             "equal words; content to position is bright beside the diagonal; in the "
-            "weights each “new” looks mostly at its own noun."
+            "weights each “new” attends mostly to its own noun."
         ),
         name="three_terms",
     )

@@ -1,4 +1,4 @@
-"""DeBERTa: an encoder whose attention keeps content and position apart.
+"""DeBERTa: an encoder with disentangled attention and an enhanced mask decoder.
 
 Chapter  chapters/genres/disentangled_attention.ipynb
 Tests    tests/genres/disentangled_attention
@@ -14,7 +14,12 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_boolean, check_numbers, describe
+from genai_lib.checks import (
+    check_boolean,
+    check_numbers,
+    check_positive,
+    describe,
+)
 from genai_lib.components.attention import ACTIVATIONS, FeedForward, PostNormBlock
 from genai_lib.components.positions import LearnedPositions, NoPositions
 from genai_lib.genres.disentangled_attention.attention import DebertaAttention
@@ -26,25 +31,23 @@ from genai_lib.genres.disentangled_attention.convolution import (
     Convolution,
     ConvolvedBlock,
 )
-from genai_lib.genres.disentangled_attention.decoder import decode
 from genai_lib.genres.encoder_only import MaskedHead
 from genai_lib.pretrained import Pretrained
 
-DECODINGS = 2
+DECODER_STEPS = 2
 
 
 class Deberta(Pretrained):
-    """Guess hidden tokens from both sides [1].
+    """DeBERTa, a masked language model with disentangled attention [1].
 
-    With `absolute="decoder"` the last block is the mask decoder: it runs twice, asked
-    by queries that know their absolute position. `from_pretrained` reads versions 2 and
-    3.
+    With `absolute="decoder"` the last block is applied twice, as the enhanced mask
+    decoder. `from_pretrained` reads versions 2 and 3.
 
     Parameters
     ----------
     config : DebertaConfig
     attention : type, default=DebertaAttention
-        The class of the attentions, such as `PrintedDebertaAttention`.
+        The class of the attention layers, such as `DebertaAttentionAsPrinted`.
     """
 
     format = DEBERTA
@@ -66,7 +69,7 @@ class Deberta(Pretrained):
         )
         self.positions = RelativePositions(
             width,
-            config.reach,
+            config.max_relative_distance,
             config.max_distance,
             self._norm if config.normed else nn.Identity,
         )
@@ -85,13 +88,13 @@ class Deberta(Pretrained):
         mask: Tensor | None = None,
         positions: Tensor | None = None,
     ) -> Tensor:
-        """Score every token at every position.
+        """Compute the logits of the tokens at every position.
 
         Parameters
         ----------
         tokens : integer Tensor of shape (B, T)
         mask : bool Tensor of shape (B, T), default=None
-            False where a token only fills up a row.
+            False at padding.
         positions : integer Tensor of shape (T,), default=0 to T - 1
 
         Returns
@@ -118,7 +121,7 @@ class Deberta(Pretrained):
         mask: Tensor | None = None,
         positions: Tensor | None = None,
     ) -> Tensor:
-        """Return what the model makes of each position (B, T, D), before the scores.
+        """Return the final hidden states (B, T, D), before the output head.
 
         The parameters are those of `forward`.
         """
@@ -131,7 +134,7 @@ class Deberta(Pretrained):
         mask: Tensor | None = None,
         positions: Tensor | None = None,
     ) -> list[Tensor]:
-        """Return the embedded tokens and what each block makes of them, (B, T, D) each.
+        """Return the embedded tokens and the output of each block, (B, T, D) each.
 
         The parameters are those of `forward`.
         """
@@ -142,29 +145,32 @@ class Deberta(Pretrained):
         if self.config.absolute == "input":
             x = self.absolute.embed(x, positions)
         found = [self.embedding_norm(x)]
-        seen = {"positions": positions}
-        seen["mask"] = None if mask is None else mask[:, None, None]
+        options = {"positions": positions}
+        options["mask"] = None if mask is None else mask[:, None, None]
         for block in self.blocks[:-1]:
-            found.append(block(found[-1], **seen))
+            found.append(block(found[-1], **options))
         last = self.blocks[-1]
         if self.config.absolute == "decoder":
             query = self.absolute.embed(found[-1], positions)
-            return [*found, decode(last, query, found[-1], DECODINGS, **seen)]
-        return [*found, last(found[-1], **seen)]
+            decoded = enhanced_mask_decoder(
+                last, query, found[-1], DECODER_STEPS, **options
+            )
+            return [*found, decoded]
+        return [*found, last(found[-1], **options)]
 
     def check_fits(self) -> None:
-        """Raise ValueError for what a DeBERTa file has no place for."""
+        """Raise ValueError unless the format of DeBERTa can store this model."""
         if {type(block.attention) for block in self.blocks} != {DebertaAttention}:
             raise ValueError("only a model with DebertaAttention fits a DeBERTa file")
         absolute, terms = self.config.absolute, self.config.terms
         if absolute == "decoder" or "c2c" not in terms:
             raise ValueError(
-                f"{absolute=} and {terms=}: a file has no mask decoder, and always the "
-                "term c2c"
+                f"{absolute=} and {terms=}: a DeBERTa file has no enhanced mask "
+                "decoder, and always the term c2c"
             )
 
     def tie(self) -> None:
-        """Let the scores use the weights of the embedding, if so configured."""
+        """Tie the output head to the embedding, if so configured."""
         if self.config.tied and self.config.head:
             self.head.to_logits.weight = self.embedding.weight
 
@@ -212,3 +218,35 @@ class Deberta(Pretrained):
             )
         if mask is not None:
             check_boolean("mask", mask, tokens.shape, tokens.device)
+
+
+def enhanced_mask_decoder(
+    block: PostNormBlock, query: Tensor, memory: Tensor, steps: int, **options
+) -> Tensor:
+    """Apply one block several times to queries, always with the same memory [1, §3.2].
+
+    It is called EMD for short. The queries of the first step have the absolute
+    positions added, the memory has not.
+
+    Parameters
+    ----------
+    block : PostNormBlock
+        Its attention attends from `query` to `memory`.
+    query : Tensor of shape (B, T, D)
+        The input of the first step; the output of a step is the input of the next.
+    memory : Tensor of shape (B, T, D)
+        The hidden states that keys and values are projected from.
+    steps : int
+        How many times the block is applied, at least 1.
+    **options
+        `mask` and `positions` of the attention.
+
+    Returns
+    -------
+    Tensor of shape (B, T, D)
+    """
+    (steps,) = check_positive(steps=steps)
+    for _ in range(steps):
+        query = block.attention_norm(query + block.attention(query, memory, **options))
+        query = block.feed_forward_norm(query + block.feed_forward(query))
+    return query

@@ -1,19 +1,19 @@
-"""BERT, the model that reads both sides, and the masking that trains it.
+"""BERT, an encoder-only model, and the masked language modelling that trains it.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
 """
 
 from genai_lib.genres.encoder_only.config import BertConfig
-from genai_lib.genres.encoder_only.filling import (
-    choose_holes,
-    masked_windows,
-    share_right,
-)
 from genai_lib.genres.encoder_only.heads import (
     BertClassifier,
     MaskedHead,
     padding_mask,
+)
+from genai_lib.genres.encoder_only.infilling import (
+    choose_masked,
+    masked_accuracy,
+    masked_windows,
 )
 from genai_lib.genres.encoder_only.masking import (
     IGNORED,
@@ -29,11 +29,11 @@ __all__ = [
     "BertClassifier",
     "BertConfig",
     "MaskedHead",
-    "choose_holes",
+    "choose_masked",
     "mask_tokens",
     "masked_loss",
     "masked_loss_fast",
     "masked_windows",
     "padding_mask",
-    "share_right",
+    "masked_accuracy",
 ]

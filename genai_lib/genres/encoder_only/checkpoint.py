@@ -1,10 +1,10 @@
-"""BERT on disk: its options, and the names of its weights.
+"""BERT's checkpoint format: configuration and tensor names.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
 
-A file may hold the encoder alone, or with a pooler, a head that scores tokens, and one
-that predicts the next sentence. The last is left out.
+A file may hold the encoder alone, or also a pooler, a head that computes the logits of
+tokens, and a head for next sentence prediction. The last one is not loaded.
 """
 
 from genai_lib.config_fields import Fields
@@ -40,12 +40,12 @@ TABLE = {
     "blocks.{}.feed_forward.to_output": "encoder.layer.{}.output.dense",
     "blocks.{}.feed_forward_norm": "encoder.layer.{}.output.LayerNorm",
     "pooler": f"{POOLER}dense",
-    "head.mix": f"{HEAD}transform.dense",
+    "head.transform": f"{HEAD}transform.dense",
     "head.norm": f"{HEAD}transform.LayerNorm",
     "head.to_logits": f"{HEAD}decoder",
     "head.to_logits.bias": (BIAS, DECODER_BIAS),
 }
-# Of the task of the next sentence, and numbers of positions in old files.
+# The head for next sentence prediction, and the position ids of old files.
 LEFT_OUT = r"cls\.seq_relationship\.(weight|bias)|embeddings\.position_ids"
 SUPPORTED = {
     "position_embedding_type": "absolute",
@@ -53,18 +53,18 @@ SUPPORTED = {
     "add_cross_attention": False,
     "is_encoder_decoder": False,
 }
-# Kinds of models that cannot do without a head.
+# Model classes that must have a head.
 WITH_HEAD = {"BertForMaskedLM", "BertForPreTraining"}
-# Sizes of dropout, and of a pooler that no BERT in use has.
+# Dropout rates, and options of poolers that no BERT in use has.
 UNUSED = """attention_probs_dropout_prob hidden_dropout_prob classifier_dropout
     directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers
     pooler_size_per_head pooler_type""".split()
-# Old files call the scale and the shift of a LayerNorm by their letters.
+# Old files call the weight and the bias of a LayerNorm gamma and beta.
 OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
 def read(fields: Fields, tensors: Tensors) -> dict:
-    """Read the attributes of a `BertConfig`; which parts it has, the tensors tell."""
+    """Read the attributes of a `BertConfig`; the tensors show which parts it has."""
     settings = BertConfig.read(fields, FIELDS)
     settings["ffn_width"] = fields.number("intermediate_size")
     settings["token_types"] = fields.number("type_vocab_size")
@@ -102,16 +102,16 @@ def write(config: BertConfig) -> dict:
 
 
 def names(config: BertConfig) -> Names:
-    """Return the names of the weights; a model without head writes no prefix."""
+    """Return the tensor names; a model without a head writes them without a prefix."""
     prefix = PREFIX if config.head else ""
     return masked_names(config, TABLE, prefix=prefix, left_out=LEFT_OUT)
 
 
 def masked_names(config, table: dict, **options) -> Names:
-    """Return the names of a model with a head of BERT's kind.
+    """Return the tensor names of a model with a head like BERT's.
 
-    Such a head has its bias twice. Programs read the first where the scores are tied
-    to the embeddings, and the other where they are not.
+    Files hold the bias of such a head twice. Programs read the first copy if the head
+    is tied to the embedding, and the second if it is not.
     """
     if config.head and not config.tied:
         table = table | {"head.to_logits.bias": DECODER_BIAS}

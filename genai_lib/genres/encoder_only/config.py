@@ -1,10 +1,10 @@
-"""The sizes of a BERT, and how many parameters they make.
+"""The configuration of a BERT.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
 
 Letters used in this file
-    V  tokens in the vocabulary    C  longest context    S  types of a token
+    V  tokens in the vocabulary    C  longest context    S  token types
     D  width    L  layers    F  width of the hidden layer in a feed-forward network
 """
 
@@ -16,18 +16,18 @@ from genai_lib.genres.decoder_only import StackConfig
 
 @dataclass(frozen=True)
 class BertConfig(StackConfig):
-    """The sizes of a BERT, as in `StackConfig`, and what it has beside its blocks.
+    """The configuration of a BERT: a `StackConfig` and its other parts.
 
     Attributes
     ----------
     activation : str, default="gelu"
     epsilon : float, default=1e-12
     token_types : int, default=2
-        S, how many kinds of text there are: the first sentence and the second.
+        S, the number of token types (segments): the first and the second sentence.
     head : bool, default=True
-        Whether there is a head that scores tokens.
+        Whether there is a head that computes the logits of tokens.
     pooler : bool, default=True
-        Whether there is a pooler, which sums a text up in one vector.
+        Whether there is a pooler, which computes one vector for a whole text.
 
     >>> BertConfig.base(head=False).parameters
     109482240
@@ -45,15 +45,15 @@ class BertConfig(StackConfig):
 
     @classmethod
     def base(cls, *, head: bool = True, pooler: bool = True) -> "BertConfig":
-        """Return the sizes of BERT-base with words in lower case."""
+        """Return the configuration of BERT-base (uncased)."""
         sizes = {"context": 512, "width": 768, "heads": 12, "layers": 12}
         return cls(vocab_size=30522, **sizes, head=head, pooler=pooler)
 
     @property
     def parameters(self) -> int:
-        """Count all: (V + C + S + 2) D + L (4 D² + 2 D F + 9 D + F), head and pooler.
+        """The number of parameters: (V + C + S + 2) D + L (4 D² + 2 D F + 9 D + F).
 
-        The pooler adds D² + D, and the head D² + 3 D + V; untied, another V D.
+        The pooler adds D² + D, the head D² + 3 D + V, and one that is not tied V D.
         """
         square = self.width**2 + self.width
         attention = 4 * square

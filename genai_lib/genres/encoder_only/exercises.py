@@ -35,9 +35,9 @@ def check_mask_spans(function: Callable[..., tuple[Tensor, Tensor]]):
 
 
 def _problem_of_spans(function, tokens, starts, length, mask_token) -> str | None:
-    hidden = torch.zeros_like(tokens).bool()
+    masked = torch.zeros_like(tokens).bool()
     for row, start in enumerate(starts):
-        hidden[row, start : start + length] = True
+        masked[row, start : start + length] = True
     passed = tokens.clone()
     answer = function(passed, torch.tensor(starts), length, mask_token)
     inputs, targets = (as_tensor_like(part, tokens) for part in answer)
@@ -48,22 +48,22 @@ def _problem_of_spans(function, tokens, starts, length, mask_token) -> str | Non
         if found is None:
             shape = tuple(tokens.shape)
             return f"the {name} must be a Tensor of the shape of the tokens, {shape}"
-    wanted = tokens.masked_fill(hidden, mask_token)
+    wanted = tokens.masked_fill(masked, mask_token)
     if not (inputs == mask_token).equal(wanted == mask_token):
         right, places = ((x == mask_token).nonzero().tolist() for x in (wanted, inputs))
         shown = f"{', '.join(map(str, right[:-1]))} and {right[-1]}"
         return f"{case}, {shown} should be masked, not {places}"
     if not inputs.equal(wanted):
-        return "a token that is not hidden has changed in the inputs"
-    if not targets[hidden].equal(tokens[hidden]):
-        return "the targets of hidden places are not the tokens that stood there"
-    if not (targets[~hidden] == IGNORED).all():
-        return f"the targets of visible places should be {IGNORED}, so nobody asks"
+        return "a token that is not masked has changed in the inputs"
+    if not targets[masked].equal(tokens[masked]):
+        return "the targets of masked positions are not the original tokens"
+    if not (targets[~masked] == IGNORED).all():
+        return f"the targets of all other positions should be {IGNORED}"
     return None
 
 
 class _Neighbours(nn.Module):
-    """Expect the sum of both neighbours, and whatever is visible at the place."""
+    """Predict the sum of both neighbours, and the token itself if it is not masked."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         left = functional.pad(tokens, (1, 0))[:, :-1]
@@ -76,24 +76,24 @@ class _Neighbours(nn.Module):
 def _bits(model: nn.Module, row: Tensor) -> list[float]:
     costs = []
     for place, token in enumerate(row.tolist()):
-        hidden = row.clone()
-        hidden[place] = MASK
-        chances = model(hidden[None])[0, place].softmax(-1)
+        masked = row.clone()
+        masked[place] = MASK
+        chances = model(masked[None])[0, place].softmax(-1)
         costs.append(-math.log2(chances[token].item()))
     return costs
 
 
 @checker
-def check_hidden_bits(function: Callable[[nn.Module, Tensor, int], float]):
-    """Check `function(model, row, mask_token)`: mean bits, each token hidden once."""
+def check_masked_bits(function: Callable[[nn.Module, Tensor, int], float]):
+    """Check `function(model, row, mask_token)`: mean bits, each token masked once."""
     for row in ([1, 3, 2, 7, 5, 6, 1], [4, 4], [2, 8, 8, 0, 3, 5, 1, 1, 6, 2, 7]):
-        problem = _problem_of_hidden_bits(function, torch.tensor(row))
+        problem = _problem_of_masked_bits(function, torch.tensor(row))
         if problem:
             return problem
     return None
 
 
-def _problem_of_hidden_bits(function: Callable, row: Tensor) -> str | None:
+def _problem_of_masked_bits(function: Callable, row: Tensor) -> str | None:
     model = _Neighbours()
     found = as_number(function(model, row.clone(), MASK))
     if found is None:
@@ -105,8 +105,10 @@ def _problem_of_hidden_bits(function: Callable, row: Tensor) -> str | None:
         return functional.cross_entropy(logits, row).item() / math.log(2)
 
     mistakes = {
-        mean(row): "no token is hidden: the model reads what it should guess",
-        mean(torch.full_like(row, MASK)): "all tokens are hidden at once; hide one",
+        mean(row): "no token is masked: the model reads what it should predict",
+        mean(
+            torch.full_like(row, MASK)
+        ): "all tokens are masked at once; mask one at a time",
         wanted * math.log(2): "these are nats; divide by ln 2",
         wanted * len(row): "this is the sum; divide by the number of tokens",
     }

@@ -1,4 +1,4 @@
-"""The live figure of the encoder-only chapter: hide a character, see the guesses.
+"""The live figure of encoder_only: mask a character, see the predictions.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
@@ -21,7 +21,7 @@ HEIGHT = 220
 
 @functools.lru_cache(maxsize=1)
 def stored() -> dict[str, dict]:
-    """Read the texts, and what both models expect at each place."""
+    """Read the passages and the predictions of both models."""
     path = Path(__file__).with_name("stored") / "masked_characters.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -50,7 +50,7 @@ def letters() -> list[dict]:
         {
             "passage": name,
             "place": place,
-            # The sign of no width says: a digit here is no number of the figure.
+            # A space of no width marks text: a digit in it is not a number to test.
             "text": character + "\u200b",
             "x": x,
             "y": line,
@@ -63,7 +63,7 @@ def letters() -> list[dict]:
 
 
 def text_panel() -> alt.LayerChart:
-    """Show the text with one character hidden; a click hides another."""
+    """Show the text with one character masked; a click masks another."""
     lines = max(letter["y"] for letter in letters()) + 1
     scales = {"x": [0, CELLS + 1], "y": [lines, 0]}
     x, y = (
@@ -75,28 +75,28 @@ def text_panel() -> alt.LayerChart:
     chosen = alt.Chart().transform_filter("datum.passage == passage")
     boxes = chosen.transform_calculate(right="datum.x + 1", bottom="datum.y + 1")
     at = {"x": x("x:Q"), "x2": "right:Q", "y": y("y:Q"), "y2": "bottom:Q"}
-    hole = boxes.transform_filter("datum.place == place").mark_rect(
+    frame = boxes.transform_filter("datum.place == place").mark_rect(
         filled=False, stroke=BLUE, strokeWidth=3, aria=False
     )
-    signs = chosen.transform_calculate(
+    pieces = chosen.transform_calculate(
         middle="datum.x + 0.5",
         centre="datum.y + 0.5",
-        sign="datum.place == place ? '?' : datum.text",
-        # The side that a model which reads from the left does not see.
+        symbol="datum.place == place ? '?' : datum.text",
+        # A left-to-right model does not see what stands to the right.
         strength="datum.place > place ? 0.55 : 1",
     ).mark_text(font="monospace", fontSize=15, baseline="middle", aria=False)
     opacity = alt.Opacity("strength:Q", scale=None)
-    signs = signs.encode(x("middle:Q"), y("centre:Q"), opacity, text="sign:N")
-    # Invisible, on top, and as large as a cell: what a finger can hit.
+    pieces = pieces.encode(x("middle:Q"), y("centre:Q"), opacity, text="symbol:N")
+    # Invisible cells on top of the text take the clicks.
     targets = boxes.mark_rect(opacity=0, cursor="pointer", aria=False)
-    layers = (hole.encode(**at), signs, targets.encode(**at))
+    layers = (frame.encode(**at), pieces, targets.encode(**at))
     return alt.layer(*layers, data=alt.Data(values=letters())).properties(
         title="The text; paler: GPT does not see it", height=LINE_HEIGHT * lines
     )
 
 
 def bars_panel() -> alt.LayerChart:
-    """Draw the probabilities of the hidden character: wide grey bars and slim ones."""
+    """Draw the probabilities of the masked character, BERT's slim and GPT's wide."""
     here = alt.Chart().transform_filter(
         "datum.passage == passage && datum.place == place"
     )
@@ -125,12 +125,12 @@ def bars_panel() -> alt.LayerChart:
         color=alt.condition("datum.right", alt.value(VERMILION), alt.value(BLUE)),
     )
     return alt.layer(left, both, data=alt.Data(values=options())).properties(
-        title="The guesses; red: it is right", height=HEIGHT
+        title="The predictions; red: it is right", height=HEIGHT
     )
 
 
 def masked_character() -> LiveFigure:
-    """Hide any character of a held-out sentence and see what two models expect.
+    """Mask any character of a held-out sentence and see two models' predictions.
 
     Returns
     -------
@@ -142,18 +142,18 @@ def masked_character() -> LiveFigure:
     return LiveFigure(
         [text_panel(), bars_panel()],
         [
-            Slider("place", "hidden character", 1, last, 1, START, picked=True),
+            Slider("place", "masked character", 1, last, 1, START, picked=True),
             Choice("passage", "sentence", names, names[0]),
         ],
         caption=(
-            "Hide a character with the slider, or on the website with a click on it. "
+            "Mask a character with the slider, or on the website with a click on it. "
             "The slim bars are a small BERT, which sees all other characters. The "
-            "grey ones are a small GPT, which sees only those before the hole. "
+            "grey ones are a small GPT, which sees only those before the mask. "
             "Neither has read the sentence. Compare the beginning of a word with its "
             "end."
         ),
         alt=(
-            "A sentence with one character hidden, and bars for the most probable "
+            "A sentence with one character masked, and bars for the most probable "
             "characters under a small BERT and under a small GPT."
         ),
         name="masked_character",

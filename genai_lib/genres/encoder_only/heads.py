@@ -1,4 +1,4 @@
-"""What stands on top of BERT: scores of tokens, and classes of texts.
+"""The heads of BERT: logits of tokens, and classes of texts.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
@@ -19,7 +19,7 @@ from genai_lib.genres.encoder_only.config import BertConfig
 
 
 class MaskedHead(nn.Module):
-    """Score every token from what a model made of a position [1, §A.2].
+    """The head of a masked language model: hidden states to logits [1, §A.2].
 
     Parameters
     ----------
@@ -28,23 +28,24 @@ class MaskedHead(nn.Module):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.mix = nn.Linear(config.width, config.width)
+        self.transform = nn.Linear(config.width, config.width)
         self.activation = ACTIVATIONS[config.activation]
         self.norm = nn.LayerNorm(config.width, config.epsilon)
         self.to_logits = nn.Linear(config.width, config.vocab_size)
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden_states: Tensor) -> Tensor:
         """Map (..., D) to logits (..., V)."""
-        return self.to_logits(self.norm(self.activation(self.mix(hidden))))
+        transformed = self.activation(self.transform(hidden_states))
+        return self.to_logits(self.norm(transformed))
 
 
 class BertClassifier(nn.Module):
-    """Put each text into one of several classes, by its first token [1, §4.1].
+    """Classify texts by the vector of their first token, [CLS] [1, §4.1].
 
     Parameters
     ----------
     bert : Bert
-        With a pooler; it is trained too.
+        A model with a pooler. It is fine-tuned too.
     classes : int
     """
 
@@ -52,7 +53,7 @@ class BertClassifier(nn.Module):
         super().__init__()
         check_positive(classes=classes)
         if bert.pooler is None:
-            raise ValueError("bert has no pooler to classify by")
+            raise ValueError("bert has no pooler, which the classifier needs")
         self.bert = bert
         self.to_classes = nn.Linear(bert.config.width, classes)
 
@@ -68,13 +69,13 @@ class BertClassifier(nn.Module):
 
 
 def padding_mask(tokens: Tensor, padding: int) -> Tensor:
-    """Let nobody look at the tokens that fill up a row.
+    """Build the attention mask that hides padding tokens.
 
     Parameters
     ----------
     tokens : integer Tensor of shape (B, T)
     padding : int
-        The token that stands for nothing.
+        The padding token.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Hide some tokens of a text, and ask a model for them.
+"""Masked language modelling: mask some tokens, and predict them.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
@@ -28,7 +28,7 @@ from genai_lib.checks import (
 )
 
 IGNORED = -100
-"""The target of a position that nobody asks for; cross-entropy skips it."""
+"""The target of positions that do not count; cross-entropy ignores them."""
 
 
 def mask_tokens(
@@ -39,47 +39,50 @@ def mask_tokens(
     generator: torch.Generator | None = None,
     *,
     special: Sequence[int] = (),
-    masked: float = 0.8,
-    replaced: float = 0.1,
+    mask_fraction: float = 0.8,
+    random_fraction: float = 0.1,
 ) -> tuple[Tensor, Tensor]:
-    """Choose tokens to be guessed, and hide most of them [1, §3.1 and A.1].
+    """Choose tokens to be predicted, and mask most of them [1, §3.1 and A.1].
 
-    Every token is chosen with probability `rate`, alone. Of the chosen ones a share
-    `masked` becomes the mask, a share `replaced` a token drawn evenly from all but
-    `mask_token` and `special`, and the rest stays as it is, so the model must doubt
-    whatever it reads.
+    Every token is chosen independently with probability `rate`. A chosen token becomes
+    the mask with probability `mask_fraction`. With probability `random_fraction` it is
+    replaced by a token drawn uniformly from all but `mask_token` and `special`.
+    Otherwise it stays as it is, so the model cannot trust any token that it reads.
 
     Parameters
     ----------
     tokens : int64 Tensor of shape (..., T)
     mask_token : int
-        The token that stands for a hidden one. It is never chosen.
+        The token that replaces a masked one. It is never chosen itself.
     vocab_size : int
         V; tokens are from 0 to V - 1.
     rate : float, default=0.15
     generator : torch.Generator, default=None
     special : sequence of int, default=()
-        Tokens that are never chosen and never drawn, such as those that pad or part.
-    masked, replaced : float, default=0.8, 0.1
+        Tokens that are never chosen and never drawn, such as padding and separators.
+    mask_fraction, random_fraction : float, default=0.8, 0.1
 
     Returns
     -------
     inputs : int64 Tensor of shape (..., T)
-        What the model reads.
+        The tokens that the model reads.
     targets : int64 Tensor of shape (..., T)
-        The chosen tokens as they were, and `IGNORED` everywhere else.
+        The original tokens where they were chosen, and `IGNORED` everywhere else.
 
     Raises
     ------
     ValueError
-        If a token is outside the vocabulary, a share outside [0, 1], or no token is
-        left to draw.
+        If a token is outside the vocabulary, a fraction outside [0, 1], or no token
+        is left to draw.
     """
     kept = check_masking(tokens, mask_token, vocab_size, rate, special)
-    rate, masked, replaced = check_share(rate=rate, masked=masked, replaced=replaced)
-    # Sums such as 0.9 + 0.1 may miss 1 by a rounding.
-    if masked + replaced > 1 + 1e-9:
-        raise ValueError(f"masked + replaced={masked + replaced} must be from 0 to 1")
+    rate, to_mask, to_random = check_share(
+        rate=rate, mask_fraction=mask_fraction, random_fraction=random_fraction
+    )
+    both = to_mask + to_random
+    # Rounding may put sums such as 0.9 + 0.1 above 1.
+    if both > 1 + 1e-9:
+        raise ValueError(f"mask_fraction + random_fraction={both} must be from 0 to 1")
     mask_token, vocab_size = kept[0], as_whole(vocab_size)
     home = generator.device if generator is not None else tokens.device
     shape = tuple(tokens.shape)
@@ -91,20 +94,20 @@ def mask_tokens(
     drawn = ordinary[drawn].to(tokens)
     chosen = (chance < rate).to(tokens.device) & allowed.to(tokens.device)[tokens]
     fate = fate.to(tokens.device)
-    inputs = tokens.masked_fill(chosen & (fate < masked), mask_token)
-    swapped = chosen & (fate >= masked) & (fate < masked + replaced)
-    return torch.where(swapped, drawn, inputs), tokens.masked_fill(~chosen, IGNORED)
+    inputs = tokens.masked_fill(chosen & (fate < to_mask), mask_token)
+    random = chosen & (fate >= to_mask) & (fate < to_mask + to_random)
+    return torch.where(random, drawn, inputs), tokens.masked_fill(~chosen, IGNORED)
 
 
 def masked_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Average the cross-entropy, in nats, of the tokens that were chosen [1, §3.1].
+    """Average the cross-entropy, in nats, over the chosen tokens [1, §3.1].
 
     Parameters
     ----------
     model : nn.Module
         Maps (B, T) to logits (B, T, V).
     batch : inputs and targets, each an int64 Tensor of shape (B, T)
-        From `mask_tokens`. Without any chosen token the loss is 0.
+        From `mask_tokens`. If no token is chosen the loss is 0.
     """
     inputs, targets = batch
     logits = model(inputs)  # (B, T, V)
@@ -115,7 +118,7 @@ def masked_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def masked_loss_fast(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Compute `masked_loss` from the scores of the chosen tokens alone.
+    """Compute `masked_loss` with logits of the chosen positions only.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""BERT: a stack of blocks in which every token sees every other.
+"""BERT: a stack of transformer blocks without a causal mask.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
@@ -33,10 +33,10 @@ from genai_lib.pretrained import Pretrained
 
 
 class Bert(Pretrained):
-    """Read a whole text at once, and say which token belongs where [1].
+    """An encoder-only masked language model: every position attends to all others [1].
 
-    `from_pretrained` gives it a head and a pooler if the files hold them. The head that
-    predicts the next sentence is left out.
+    `from_pretrained` loads a head and a pooler if the files have them. The head for
+    next sentence prediction is not loaded.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Bert(Pretrained):
     normalize : function of (logits, dim), default=softmax
         Turns scores into weights in every attention.
     positional_encoding : PositionalEncoding, default=LearnedPositions(context, width)
-        How positions enter. Only the default limits the length of a sequence.
+        Only the default limits the length of a sequence.
     """
 
     format = BERT
@@ -66,7 +66,7 @@ class Bert(Pretrained):
         self.norm = self._norm(config.width)
         self.blocks = nn.ModuleList(
             PostNormBlock(
-                # Learned positions are added at the entrance, not in an attention.
+                # Learned positions are added to the input and not used in attention.
                 MultiHeadAttention(
                     config.width,
                     config.heads,
@@ -93,23 +93,23 @@ class Bert(Pretrained):
         mask: Tensor | None = None,
         at: Tensor | None = None,
     ) -> Tensor:
-        """Score every token at every position.
+        """Compute the logits of the tokens at every position.
 
         Parameters
         ----------
         tokens : integer Tensor of shape (B, T)
         token_types : integer Tensor of shape (B, T), default=zeros
-            Which kind of text each token belongs to.
+            The segment that each token belongs to.
         mask : bool Tensor of shape (T, T) or (B or 1, heads or 1, T or 1, T)
-            True where looking is allowed; by default it is allowed everywhere. Of texts
-            that are filled up, `padding_mask` makes it.
+            True where attention is allowed, by default everywhere. `padding_mask` makes
+            it for texts with padding.
         at : bool Tensor of shape (B, T), default=None
-            Where scores are wanted, if not everywhere; only these are computed.
+            The positions whose logits are computed, by default all.
 
         Returns
         -------
-        Tensor of shape (B, T, V), or (N, V) for N wanted positions
-            Row t scores what stands at position t.
+        Tensor of shape (B, T, V), or (N, V) for N positions chosen by `at`
+            Row t holds the logits of the token at position t.
 
         Raises
         ------
@@ -119,12 +119,12 @@ class Bert(Pretrained):
         """
         if self.head is None:
             raise ValueError(
-                "this model has no head; only `hidden_states` can be asked for"
+                "this model has no head, only `hidden_states` and `pooled`"
             )
-        hidden = self.hidden_states(tokens, token_types, mask=mask)
+        x = self.hidden_states(tokens, token_types, mask=mask)
         if at is not None:
             check_boolean("at", at, tokens.shape, tokens.device)
-        return self.head(hidden if at is None else hidden[at])
+        return self.head(x if at is None else x[at])
 
     def hidden_states(
         self,
@@ -133,7 +133,7 @@ class Bert(Pretrained):
         *,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Return what the model makes of each position (B, T, D), before the scores.
+        """Return the final hidden states (B, T, D), before the output head.
 
         The parameters are those of `forward`, without `at`.
         """
@@ -156,7 +156,7 @@ class Bert(Pretrained):
         *,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Sum each text up in one vector (B, D), made of its first position [1, §4.1].
+        """Compute one vector (B, D) per text from its first position, [CLS] [1, §4.1].
 
         The parameters are those of `hidden_states`.
         """
@@ -166,13 +166,13 @@ class Bert(Pretrained):
         return self.pooler(first).tanh()
 
     def check_fits(self) -> None:
-        """Raise ValueError for what a BERT file has no place for."""
+        """Raise ValueError unless the format of BERT can store this model."""
         normalizers = {block.attention.normalize for block in self.blocks}
         if self.max_positions is None or normalizers != {softmax}:
             raise ValueError("only softmax and learned positions fit a BERT file")
 
     def tie(self) -> None:
-        """Let the scores use the weights of the embedding, if so configured."""
+        """Tie the output head to the embedding, if so configured."""
         if self.config.tied and self.head is not None:
             self.head.to_logits.weight = self.embedding.weight
 
@@ -180,14 +180,14 @@ class Bert(Pretrained):
         return nn.LayerNorm(width, self.config.epsilon)
 
     def _initialise(self) -> None:
-        """Draw small weights; constants start at 0 [1, §A.2]."""
+        """Draw small weights; biases start at 0 [1, §A.2]."""
         tables = [self.embedding, self.type_embedding]
         if self.max_positions is not None:
             tables.append(self.positional_encoding.table)
-        maps = [module for module in self.modules() if isinstance(module, nn.Linear)]
-        for module in tables + maps:
+        linears = [m for m in self.modules() if isinstance(m, nn.Linear)]
+        for module in tables + linears:
             nn.init.normal_(module.weight, std=self.config.init_std)
-        for linear in maps:
+        for linear in linears:
             nn.init.zeros_(linear.bias)
 
     def _embed(self, tokens: Tensor, token_types: Tensor | None) -> Tensor:

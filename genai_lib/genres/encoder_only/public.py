@@ -1,4 +1,4 @@
-"""A BERT as published, with its tokenizer, and what it puts into a hole.
+"""Load a published BERT with its tokenizer, and fill in masked tokens.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
@@ -11,7 +11,7 @@ from genai_lib.genres.decoder_only.public import read_tokenizer
 from genai_lib.genres.encoder_only import Bert
 from genai_lib.pretrained import find_folder
 
-HOLE = "[MASK]"
+MASK = "[MASK]"
 
 
 def load_public_bert(name: str) -> tuple[Bert, Tokenizer]:
@@ -20,8 +20,8 @@ def load_public_bert(name: str) -> tuple[Bert, Tokenizer]:
     Raises
     ------
     ValueError
-        If nothing can be fetched, the folder has no tokenizer.json that fits, or
-        `Bert.from_pretrained` refuses.
+        If the model cannot be fetched, the folder has no tokenizer.json that fits, or
+        `Bert.from_pretrained` fails.
     """
     folder = find_folder(name)
     model = Bert.from_pretrained(folder)
@@ -29,7 +29,7 @@ def load_public_bert(name: str) -> tuple[Bert, Tokenizer]:
 
 
 @torch.no_grad()
-def fill_hole(
+def fill_mask(
     model: Bert, tokenizer: Tokenizer, text: str, shown: int = 5
 ) -> list[tuple[str, float]]:
     """List the most probable tokens for the first [MASK] of a text.
@@ -39,7 +39,7 @@ def fill_hole(
     model : Bert
     tokenizer : Tokenizer
     text : str
-        With at least one "[MASK]".
+        A text with at least one "[MASK]".
     shown : int, default=5
 
     Returns
@@ -47,11 +47,11 @@ def fill_hole(
     list of (token, probability)
     """
     ids = tokenizer.encode(text).ids
-    hole = tokenizer.token_to_id(HOLE)
-    if hole not in ids:
-        raise ValueError(f"text={text!r} has no {HOLE} that the tokenizer knows")
+    mask = tokenizer.token_to_id(MASK)
+    if mask not in ids:
+        raise ValueError(f"text={text!r} has no {MASK} that the tokenizer knows")
     row = torch.tensor([ids], device=model.embedding.weight.device)
-    chances = model(row)[0, ids.index(hole)].softmax(-1)
+    chances = model(row)[0, ids.index(mask)].softmax(-1)
     best = chances.topk(min(shown, len(chances)))
     names = [tokenizer.decode([i]) for i in best.indices.tolist()]
     return list(zip(names, best.values.tolist(), strict=True))

@@ -63,10 +63,10 @@ CASES = [
             lambda q, k, w: window_mask(q, k, w + 1): "not [1, 2, 3, 4, 4, 4]",
             lambda q, k, w: window_mask(q, k, w).float(): "booleans",
             lambda q, k, w: window_mask(k, k, w): "the shape should be (2, 7)",
-            lambda q, k, w: torch.ones(q, k) > 0: "the future can be seen",
+            lambda q, k, w: torch.ones(q, k) > 0: "queries see later keys",
             lambda q, k, w: (
                 window_mask(q, k, w) if w <= k else torch.ones(q, k) > 0
-            ): "a window of 99 the future can be seen",
+            ): "a window of 99 queries see later keys",
         },
     ),
     (
@@ -79,7 +79,7 @@ CASES = [
             lambda q, k, v, m: right_attention(q, k, v, m | True): "causal mask",
             lambda q, k, v, m: right_attention(
                 q, k, v, m if m.all() else ~m
-            ): "wrong way round",
+            ): "mask is inverted",
             lambda q, k, v, m: attend(q, k, v, m)[1]: "shape (Q, v)",
             lambda q, k, v, m: right_attention(k, q, v, m): "without anything masked",
         },

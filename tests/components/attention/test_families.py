@@ -114,11 +114,11 @@ def test_a_layer_of_bert_with_padding():
 
 
 class Table(PositionalEncoding):
-    """Stand in for the scheme of T5: a bias from its table and its buckets."""
+    """Stand in for the positions of T5: a bias from its table and its buckets."""
 
     def __init__(self, attention):
         super().__init__()
-        self.theirs = [attention]  # in a list, so that it is no submodule
+        self.theirs = [attention]  # in a list, so that it is not a submodule
 
     def bias(self, query_positions, key_positions):
         attention = self.theirs[0]

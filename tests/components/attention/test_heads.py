@@ -1,4 +1,4 @@
-"""Heads: laws, references, grouped heads, memory, cache, schemes, watching."""
+"""Heads: laws, references, grouped queries, memory, cache, positions, recording."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ from genai_lib.components.softmax import softmax
 
 
 class Offsets(PositionalEncoding):
-    """A scheme that uses all that is given: rotates by a sign, biases by distance."""
+    """A positional encoding with all hooks: rotates by a sign, biases by distance."""
 
     def rotate(self, query, key, positions):
         sign = torch.where(positions % 2 == 0, 1.0, -1.0)[:, None]
@@ -111,7 +111,7 @@ def test_equals_the_multi_head_attention_of_torch(heads, masked):
     copy_weights(ours, reference)
     x, memory = torch.randn(2, 5, 8), torch.randn(2, 7, 8)
     mask = causal_mask(5, 7) if masked else None
-    # Torch's own mask says the opposite: True where looking is forbidden.
+    # Torch's own mask says the opposite: True where attention is forbidden.
     forbidden = ~mask if masked else None
 
     output, weights = reference(
@@ -149,11 +149,11 @@ def test_polarities_of_torchs_two_masks_are_opposite():
     assert not torch.allclose(swapped, forbidden, atol=1e-3)
 
 
-# Grouped heads
+# Grouped-query attention
 
 
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
-def test_grouped_equals_multi_head_when_the_groups_repeat(kv_heads):
+def test_grouped_query_equals_multi_head_when_key_value_heads_repeat(kv_heads):
     grouped = double_attention(heads=4, kv_heads=kv_heads)
     full = double_attention(heads=4)
     full.to_query, full.to_output = grouped.to_query, grouped.to_output
@@ -170,7 +170,7 @@ def test_grouped_equals_multi_head_when_the_groups_repeat(kv_heads):
         assert_close(grouped(x, mask=mask), full(x, mask=mask), atol=1e-12, rtol=0)
 
 
-def test_groups_make_the_keys_and_the_cache_smaller():
+def test_fewer_key_value_heads_make_keys_and_cache_smaller():
     attention = MultiHeadAttention(8, heads=4, kv_heads=2)
     cache = KeyValueCache()
     attention(torch.randn(3, 5, 8), cache=cache)
@@ -264,30 +264,30 @@ def test_head_width_and_scale_are_free():
     assert attention.to_query.bias is None
 
 
-# Schemes of positions
+# Positional encodings
 
 
-def test_the_scheme_that_knows_nothing_changes_nothing():
+def test_the_base_class_of_positional_encodings_changes_nothing():
     x = torch.randn(2, 5, 8, dtype=torch.double)
     positional_encoding = PositionalEncoding()
-    with_scheme = double_attention(positional_encoding=positional_encoding)
+    with_encoding = double_attention(positional_encoding=positional_encoding)
     without = double_attention()
-    without.load_state_dict(with_scheme.state_dict())
-    assert with_scheme(x).equal(without(x))
+    without.load_state_dict(with_encoding.state_dict())
+    assert with_encoding(x).equal(without(x))
     assert positional_encoding.embed(x, torch.arange(5)) is x
 
 
-def test_a_scheme_gets_the_positions_that_are_given():
+def test_a_positional_encoding_gets_the_positions_that_are_given():
     attention = double_attention(positional_encoding=Offsets())
     x = torch.randn(2, 5, 8, dtype=torch.double)
     default = attention(x)
     assert attention(x, positions=torch.arange(5)).equal(default)
     assert_close(attention(x, positions=torch.arange(5) + 2), default)
-    stretched = attention(x, positions=2 * torch.arange(5))
-    assert not torch.allclose(stretched, default, atol=1e-3)
+    scaled = attention(x, positions=2 * torch.arange(5))
+    assert not torch.allclose(scaled, default, atol=1e-3)
 
 
-def test_the_hooks_of_a_scheme_do_what_the_equation_says():
+def test_the_hooks_do_what_the_equation_says():
     attention = double_attention(positional_encoding=Offsets())
     x, positions = torch.randn(1, 4, 8, dtype=torch.double), torch.arange(4)
     maps = (attention.to_query, attention.to_key, attention.to_value)
@@ -298,10 +298,10 @@ def test_the_hooks_of_a_scheme_do_what_the_equation_says():
     assert_close(attention(x), attention.to_output(mixed.transpose(1, 2).flatten(2)))
 
 
-# Watching
+# Recording
 
 
-def test_watching_shows_the_weights_and_leaves_no_trace():
+def test_recording_shows_the_weights_and_leaves_no_trace():
     normalize = partial(softmax, temperature=0.5)
     model = nn.Sequential(
         MultiHeadAttention(8, 2), MultiHeadAttention(8, 4, normalize=normalize)
@@ -319,7 +319,7 @@ def test_watching_shows_the_weights_and_leaves_no_trace():
     assert model[0].normalize is softmax and model[1].normalize is normalize
 
 
-def test_watching_works_for_normalisers_that_are_modules_and_after_errors():
+def test_recording_works_for_normalisers_that_are_modules_and_after_errors():
     class Cold(nn.Module):
         def forward(self, logits, dim=-1):
             return softmax(logits, temperature=0.1, dim=dim)

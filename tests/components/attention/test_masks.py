@@ -173,7 +173,7 @@ def test_models_do_not_see_the_broken_vector_of_a_pad():
     real = tokens != 0
     gpt = GPT(GPTConfig(context=8, **sizes))
     bert = Bert(BertConfig(context=8, **sizes))
-    deberta = Deberta(DebertaConfig(context=8, reach=4, **sizes))
+    deberta = Deberta(DebertaConfig(context=8, max_relative_distance=4, **sizes))
     seq = Seq2Seq(Seq2SeqConfig(9, WIDTH, heads=2))
     with torch.no_grad():
         for model in (gpt, bert, deberta):
@@ -191,7 +191,7 @@ def test_models_do_not_see_the_broken_vector_of_a_pad():
     assert seq(source, torch.full((2, 3), 4)).isfinite()[..., 3:].all()
 
 
-# Rows that may see nothing, in any version of PyTorch
+# Queries whose keys are all masked, in any version of PyTorch
 
 
 @pytest.mark.parametrize("biased", [False, True])
@@ -257,7 +257,9 @@ def test_masks_on_another_device_are_named():
     x, tokens = torch.randn(B, LENGTH, WIDTH), torch.randint(1, 9, (B, LENGTH))
     sizes = {"vocab_size": 9, "width": WIDTH, "layers": 1, "heads": 2}
     bert = Bert(BertConfig(context=8, **sizes))
-    deberta = Deberta(DebertaConfig(context=8, reach=4, convolution=3, **sizes))
+    deberta = Deberta(
+        DebertaConfig(context=8, max_relative_distance=4, convolution=3, **sizes)
+    )
     square, rows = (torch.ones(*s, **elsewhere) for s in ((LENGTH,) * 2, (B, LENGTH)))
     said = "is on meta and must be on cpu"
     for way in (*WAYS.values(), lambda x, mask: attend(x, x, x, mask)):
@@ -372,7 +374,7 @@ def test_models_refuse_masks_of_other_shapes():
     sizes = {"vocab_size": 9, "width": WIDTH, "layers": 1, "heads": 2}
     tokens = torch.randint(1, 9, (B, LENGTH))
     bert = Bert(BertConfig(context=8, **sizes))
-    deberta = Deberta(DebertaConfig(context=8, reach=4, **sizes))
+    deberta = Deberta(DebertaConfig(context=8, max_relative_distance=4, **sizes))
     ones = partial(torch.ones, dtype=torch.bool)
     for mask in (ones(B, LENGTH), ones(LENGTH), ones(B, 1, LENGTH), [[True]], 1):
         with pytest.raises(ValueError, match="mask="):

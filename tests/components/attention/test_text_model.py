@@ -39,7 +39,7 @@ def test_later_tokens_change_no_earlier_logits():
     assert not torch.allclose(after[:, 4:], before[:, 4:])
 
 
-def test_positions_reach_every_hook_of_the_scheme():
+def test_positions_reach_every_hook():
     class Recorder(PositionalEncoding):
         def __init__(self):
             super().__init__()

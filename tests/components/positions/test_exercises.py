@@ -46,9 +46,9 @@ CASES = [
         check_rotate_neighbors,
         neighbors,
         {
-            rotate: "these are halves",
-            lambda x, t: neighbors(x, -t): "the wrong way round",
-            lambda x, t: 2 * neighbors(x, t): "keeps the length",
+            rotate: "these are the pairs (i, i + d/2)",
+            lambda x, t: neighbors(x, -t): "in the wrong direction",
+            lambda x, t: 2 * neighbors(x, t): "keeps the norm",
             lambda x, t: neighbors(x, t + 1): "at position 0",
             lambda x, t: neighbors(x, 2 * t): "the angles are wrong",
             lambda x, t: x[..., :4]: "the shape of x",

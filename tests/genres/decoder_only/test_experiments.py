@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from genai_lib.genres.decoder_only import PowerLaw, known_bits, prefix_scores, repeats
+from genai_lib.genres.decoder_only import (
+    PowerLaw,
+    predictable_bits,
+    prefix_matching_scores,
+    repeats,
+)
 
 
 def make(periods=(2, 5), length=12, size=400, vocab_size=50):
@@ -29,7 +34,7 @@ def test_the_same_seed_gives_the_same_sequences():
     assert make()[0].equal(make()[0])
 
 
-def test_known_bits_by_hand():
+def test_predictable_bits_by_hand():
     """Two known tokens, one guessed with certainty and one among four."""
 
     class Model(torch.nn.Module):
@@ -40,16 +45,16 @@ def test_known_bits_by_hand():
 
     tokens = torch.tensor([[0, 1, 3, 2]])
     known = torch.tensor([[False, False, True, True]])
-    assert known_bits(Model(), (tokens, known)).item() == pytest.approx(1.0)
+    assert predictable_bits(Model(), (tokens, known)).item() == pytest.approx(1.0)
 
 
-def test_prefix_scores_by_hand():
+def test_prefix_matching_scores_by_hand():
     """In 5 6 7 5 6, position 3 should look at 1, and position 4 at 2."""
     tokens = torch.tensor([[5, 6, 7, 5, 6]])
     weights = torch.zeros(1, 2, 5, 5)
     weights[0, 0, 3, 1], weights[0, 0, 4, 2] = 0.5, 0.9
     weights[0, 1, 3, 0], weights[0, 1, 4, 4] = 1.0, 1.0
-    assert_close(prefix_scores(weights, tokens), torch.tensor([0.7, 0.0]))
+    assert_close(prefix_matching_scores(weights, tokens), torch.tensor([0.7, 0.0]))
 
 
 @pytest.mark.parametrize("periods", [(0, 3), (4, 3), (2, 11)])

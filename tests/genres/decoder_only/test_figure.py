@@ -7,10 +7,10 @@ import pytest
 from genai_lib.data import load_documentation
 from genai_lib.genres.decoder_only.figure import next_character, stored, visible
 from genai_lib.genres.decoder_only.figure_pieces import CELLS, cells, options, words
-from genai_lib.genres.decoder_only.next_characters import PATH
+from genai_lib.genres.decoder_only.stored import NEXT_CHARACTERS
 from genai_lib.live.specification import draw_panel, evaluate
 
-STORED = json.loads(PATH.read_text(encoding="utf-8"))
+STORED = json.loads(NEXT_CHARACTERS.read_text(encoding="utf-8"))
 
 
 def next_character_numbers(state):

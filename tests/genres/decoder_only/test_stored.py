@@ -1,4 +1,4 @@
-"""The stored GPT is small and good, and the figure's numbers are its own."""
+"""The stored GPT is small and good, and the numbers of the figure are its own."""
 
 import json
 
@@ -7,21 +7,23 @@ import torch
 
 from genai_lib.data import load_documentation
 from genai_lib.genres.decoder_only import text_bits
-from genai_lib.genres.decoder_only.next_characters import (
+from genai_lib.genres.decoder_only.stored import (
+    FOLDER,
     LENGTH,
-    PATH,
+    NEXT_CHARACTERS,
     SHOWN,
     expectations,
+    load_small_gpt,
     passages,
+    train_small_gpt,
 )
-from genai_lib.genres.decoder_only.stored import FOLDER, load_small_gpt, train_small_gpt
 
-STORED = json.loads(PATH.read_text(encoding="utf-8"))
+STORED = json.loads(NEXT_CHARACTERS.read_text(encoding="utf-8"))
 
 
 def test_files_are_small():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1_000_000
-    assert PATH.stat().st_size < 100_000
+    assert NEXT_CHARACTERS.stat().st_size < 100_000
 
 
 def test_the_model_reads_every_character_of_the_documentation():

@@ -8,9 +8,9 @@ from genai_lib.components.positions import NoPositions
 from genai_lib.genres.disentangled_attention import (
     Deberta,
     DebertaAttention,
-    PrintedDebertaAttention,
+    DebertaAttentionAsPrinted,
     RelativePositions,
-    decode,
+    enhanced_mask_decoder,
 )
 from tests.genres.checkpoint_files import edit_config, edit_tensors
 
@@ -29,7 +29,7 @@ ODD = {
     "c2p alone": {"pos_att_type": ["c2p"]},
     "p2c alone": {"pos_att_type": "p2c", "share_att_key": True},
     "no term": {"pos_att_type": None},
-    "short reach": {"max_relative_positions": 5},
+    "short distances": {"max_relative_positions": 5},
     "few groups": {"position_buckets": 2, "max_relative_positions": 9},
     "one head": {"num_attention_heads": 1, "hidden_size": 15},
     "deep": {"num_hidden_layers": 5},
@@ -101,7 +101,7 @@ def test_the_attention_alone_equals_that_of_transformers():
     reference = module.DisentangledSelfAttention(config).eval()
     table, x = torch.randn(32, 12), torch.randn(2, 9, 12)
     errors = {}
-    for kind in (DebertaAttention, PrintedDebertaAttention):
+    for kind in (DebertaAttention, DebertaAttentionAsPrinted):
         ours = kind(12, 3, RelativePositions(12, 16))
         ours.positional_encoding.table.weight.copy_(table)
         for name in ("query", "key", "value"):
@@ -109,13 +109,13 @@ def test_the_attention_alone_equals_that_of_transformers():
             getattr(ours, f"to_{name}").load_state_dict(theirs.state_dict())
         maps = {"c2p": reference.pos_key_proj, "p2c": reference.pos_query_proj}
         for term, theirs in maps.items():
-            ours.position_maps[term].load_state_dict(theirs.state_dict())
+            ours.position_projections[term].load_state_dict(theirs.state_dict())
         mask = torch.ones(2, 1, 9, 9)
         wanted, _ = reference(x, mask, rel_embeddings=table)
         found = ours.mix(x).transpose(1, 2).flatten(2)
         errors[kind] = (found - wanted).abs().max().item()
     assert errors[DebertaAttention] < 1e-6
-    assert errors[PrintedDebertaAttention] > 1e-3
+    assert errors[DebertaAttentionAsPrinted] > 1e-3
 
 
 @torch.no_grad()
@@ -135,7 +135,9 @@ def test_a_block_that_is_asked_again_answers_as_that_of_transformers(tmp_path):
         rel_embeddings=encoder.get_rel_embedding(),
     )
     memory = model.states(tokens)[-2]
-    found = decode(model.blocks[-1], memory, memory, 2, positions=torch.arange(10))
+    found = enhanced_mask_decoder(
+        model.blocks[-1], memory, memory, 2, positions=torch.arange(10)
+    )
     assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
 
@@ -261,7 +263,7 @@ def test_tensors_that_do_not_fit_are_one_clear_error(folder, change, message):
 
 
 def test_what_released_files_hold_beside_the_weights_is_left_alone(folder):
-    """Absolute positions of the mask decoder, a head of another training, numbers."""
+    """Absolute positions of the enhanced mask decoder, a second head, numbers."""
     before = Deberta.from_pretrained(folder)
     extra = {
         "deberta.embeddings.position_embeddings.weight": torch.ones(16, 12),

@@ -16,7 +16,7 @@ from genai_lib.genres.disentangled_attention import (
     DebertaAttention,
     DebertaConfig,
     RelativePositions,
-    decode,
+    enhanced_mask_decoder,
 )
 from genai_lib.genres.encoder_only import mask_tokens, masked_loss
 from tests.genres.checkpoint_files import edit_config, edit_tensors
@@ -212,7 +212,7 @@ def test_the_mask_decoder_has_no_convolution():
     _, memory, found = model.states(tokens, mask=mask)
     query = memory + model.absolute.table.weight
     seen = {"mask": mask[:, None, None], "positions": torch.arange(9)}
-    wanted = decode(model.blocks[-1], query, memory, 2, **seen)
+    wanted = enhanced_mask_decoder(model.blocks[-1], query, memory, 2, **seen)
     assert_close(found, wanted, atol=0, rtol=0)
     plain = lively(absolute="none", convolution=3, layers=2)
     own = {k: x for k, x in model.state_dict().items() if "absolute" not in k}
@@ -324,7 +324,7 @@ def test_wrong_input_is_one_clear_error():
             Convolution(6, size)
     with pytest.raises(ValueError, match="width=0"):
         Convolution(0, 3)
-    with pytest.raises(ValueError, match=r"made=.*\(2, 4, 6\) must have the same"):
+    with pytest.raises(ValueError, match=r"output=.*\(2, 4, 6\) must have the same"):
         convolution(x, x[:, :4])
     for mask in (torch.ones(2, 4).bool(), torch.ones(2, 5, 6).bool(), torch.ones(2, 5)):
         with pytest.raises(ValueError, match=r"mask=.*boolean, of shape \(2, 5\)"):

@@ -18,7 +18,7 @@ from genai_lib.components.attention import (
 from genai_lib.genres.disentangled_attention import (
     TERMS,
     DebertaAttention,
-    PrintedDebertaAttention,
+    DebertaAttentionAsPrinted,
     RelativePositions,
     content_to_position,
     log_bucket,
@@ -27,15 +27,20 @@ from genai_lib.genres.disentangled_attention import (
 )
 
 SUBSETS = [TERMS, ("c2c",), ("c2p",), ("p2c",), ("c2c", "c2p"), ("c2c", "p2c")]
-KINDS = [DebertaAttention, PrintedDebertaAttention]
+KINDS = [DebertaAttention, DebertaAttentionAsPrinted]
 
 
 def make(
-    kind=DebertaAttention, width=12, heads=3, reach=3, max_distance=None, **options
+    kind=DebertaAttention,
+    width=12,
+    heads=3,
+    max_relative_distance=3,
+    max_distance=None,
+    **options,
 ):
     """Make an attention whose every weight shows in its output."""
     norm = nn.LayerNorm if options.pop("normed", False) else nn.Identity
-    positions = RelativePositions(width, reach, max_distance, norm)
+    positions = RelativePositions(width, max_relative_distance, max_distance, norm)
     attention = kind(width, heads, positions, **options)
     with torch.no_grad():
         for parameter in attention.parameters():
@@ -47,14 +52,14 @@ def make(
 
 
 @given(st.integers(1, 9), st.integers(-30, 30), st.integers(-30, 30))
-def test_the_row_is_the_one_of_the_paper(reach, i, j):
-    row = relative_rows(torch.tensor([i]), torch.tensor([j]), reach).item()
-    if i - j <= -reach:
+def test_the_row_is_the_one_of_the_paper(k, i, j):
+    row = relative_rows(torch.tensor([i]), torch.tensor([j]), k).item()
+    if i - j <= -k:
         assert row == 0
-    elif i - j >= reach:
-        assert row == 2 * reach - 1
+    elif i - j >= k:
+        assert row == 2 * k - 1
     else:
-        assert row == i - j + reach
+        assert row == i - j + k
 
 
 def test_rows_are_those_of_queries_and_keys_that_differ_in_number():
@@ -63,25 +68,25 @@ def test_rows_are_those_of_queries_and_keys_that_differ_in_number():
 
 
 @pytest.mark.parametrize(
-    ("reach", "longest"),
+    ("k", "longest"),
     [(256, 512), (32, 512), (4, 16), (2, 5), (3, 9), (7, 10), (64, 100), (10, 512)],
 )
-def test_log_buckets_are_exactly_those_of_transformers(reach, longest):
+def test_log_buckets_are_exactly_those_of_transformers(k, longest):
     module = pytest.importorskip("transformers.models.deberta_v2.modeling_deberta_v2")
     distance = torch.arange(-3 * longest, 3 * longest + 1)
-    wanted = module.make_log_bucket_position(distance, reach, longest)
-    assert_close(log_bucket(distance, reach, longest), wanted.long(), atol=0, rtol=0)
+    wanted = module.make_log_bucket_position(distance, k, longest)
+    assert_close(log_bucket(distance, k, longest), wanted.long(), atol=0, rtol=0)
 
 
 @given(st.integers(2, 40), st.integers(0, 200))
-def test_buckets_are_odd_ordered_and_small(reach, more):
-    longest = reach // 2 + 2 + more
+def test_buckets_are_odd_ordered_and_small(k, more):
+    longest = k // 2 + 2 + more
     distance = torch.arange(-longest + 1, longest)
-    found = log_bucket(distance, reach, longest)
+    found = log_bucket(distance, k, longest)
     assert_close(found.flip(0), -found)
     assert (found.diff() >= 0).all()
-    assert found.abs().max() <= max(reach - 1, reach // 2)
-    near = distance.abs() <= reach // 2
+    assert found.abs().max() <= max(k - 1, k // 2)
+    near = distance.abs() <= k // 2
     assert_close(found[near], distance[near])
 
 
@@ -96,10 +101,16 @@ def test_grouped_rows_reach_further_with_as_many_vectors():
     ("call", "message"),
     [
         (lambda: log_bucket(torch.tensor([1.5]), 4, 16), "distance=.*whole numbers"),
-        (lambda: log_bucket(torch.tensor([1]), 1, 16), "reach=1 must be at least 2"),
+        (
+            lambda: log_bucket(torch.tensor([1]), 1, 16),
+            "max_relative_distance=1 must be at least 2",
+        ),
         (lambda: log_bucket(torch.tensor([1]), 8, 5), "max_distance=5 above 5"),
         (lambda: log_bucket(torch.tensor([1]), 8, 0), "max_distance=0"),
-        (lambda: relative_rows(torch.arange(2), torch.arange(2), 0), "reach=0"),
+        (
+            lambda: relative_rows(torch.arange(2), torch.arange(2), 0),
+            "max_relative_distance=0",
+        ),
         (lambda: relative_rows(torch.rand(2), torch.rand(2), 2), "distance="),
         (lambda: RelativePositions(8, 8, 5), "max_distance=5 above 5"),
         (lambda: RelativePositions(0, 8), "width=0"),
@@ -135,7 +146,7 @@ def test_scores_are_those_of_a_loop(kind, terms, shared):
     x = torch.randn(2, 7, 12)
     positional_encoding, d = attention.positional_encoding, 4
     vectors = positional_encoding.norm(positional_encoding.table.weight)
-    maps = attention.position_maps
+    maps = attention.position_projections
     to_key = maps["c2p"] if "c2p" in maps else attention.to_key
     to_query = maps["p2c"] if "p2c" in maps else attention.to_query
     q, k = attention.to_query(x), attention.to_key(x)
@@ -186,20 +197,20 @@ def test_equal_words_are_told_apart_by_position_alone():
     """Without positions the rows of two equal tokens are equal."""
     x = torch.randn(1, 5, 12)
     x[:, 4] = x[:, 1]
-    found = make(reach=4).score_terms(x)
+    found = make(max_relative_distance=4).score_terms(x)
     assert_close(found["c2c"][:, :, 1], found["c2c"][:, :, 4])
     assert not torch.allclose(found["c2p"][:, :, 1], found["c2p"][:, :, 4], atol=0.1)
     # A column belongs to a key, and p2c knows nothing but the key and the distance.
     moved = torch.randn(1, 5, 12)
     moved[:, 3] = x[:, 3]
-    again = make(reach=4)
+    again = make(max_relative_distance=4)
     before, after = again.score_terms(x)["p2c"], again.score_terms(moved)["p2c"]
     assert_close(before[..., 3], after[..., 3])
     assert not torch.allclose(before[..., 2], after[..., 2], atol=0.1)
 
 
-def test_beyond_the_reach_all_distances_look_alike():
-    attention, x = make(reach=2, terms=("c2p",)), torch.randn(1, 9, 12)
+def test_beyond_the_maximum_distance_all_distances_look_alike():
+    attention, x = make(max_relative_distance=2, terms=("c2p",)), torch.randn(1, 9, 12)
     scores = attention.score_terms(x)["c2p"]
     assert_close(scores[..., 8, :8], scores[..., 8, :1].expand(-1, -1, 8))
     assert_close(scores[..., 0, 2:], scores[..., 0, 2:3].expand(-1, -1, 7))
@@ -235,7 +246,7 @@ def test_a_memory_stands_at_the_positions_of_its_queries():
     assert not torch.allclose(slow, attention(x, mask=mask), atol=0.1)
     with pytest.raises(ValueError, match="memory=.* as many positions as x="):
         attention(asked, x[:, :5])
-    with pytest.raises(ValueError, match="a cache has no place"):
+    with pytest.raises(ValueError, match="does not go with a cache"):
         attention(asked, x, cache=KeyValueCache())
 
 
@@ -272,22 +283,23 @@ def test_impossible_attentions_are_one_clear_error(options, message):
 
 def test_a_table_read_backwards_joins_paper_and_code():
     """In texts shorter than k, δ(j, i) is δ(i, j) of a reversed table: 2k - r."""
-    code, paper = make(reach=6), make(PrintedDebertaAttention, reach=6)
+    code = make(max_relative_distance=6)
+    paper = make(DebertaAttentionAsPrinted, max_relative_distance=6)
     paper.load_state_dict(code.state_dict())
     x = torch.randn(2, 6, 12)
-    key = code._heads(code.to_key(x))
+    key = code._split_heads(code.to_key(x))
     places = torch.arange(6)
     rows = relative_rows(places, places, 6)
     table = code.position_query()  # (heads, 12, d)
     backwards = table.clone()
     backwards[:, 1:] = table[:, 1:].flip(1)
-    found = position_to_content(key, backwards, rows) * code.share
+    found = position_to_content(key, backwards, rows) * code.term_scale
     assert_close(found, paper.score_terms(x)["p2c"])
     assert not torch.allclose(found, code.score_terms(x)["p2c"], atol=0.1)
     assert_close(paper.score_terms(x)["c2p"], code.score_terms(x)["c2p"])
 
 
-def test_at_the_end_of_the_reach_the_two_differ_on_one_side():
+def test_at_the_end_of_the_maximum_distance_the_two_differ_on_one_side():
     places = torch.arange(4)
     there = relative_rows(places, places, 2)
     back = there.mT

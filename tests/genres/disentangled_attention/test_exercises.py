@@ -12,16 +12,16 @@ from genai_lib.genres.disentangled_attention.exercises import (
 )
 
 
-def rows_used(reach, length):
-    return min(reach, length - 1) + min(reach, length)
+def rows_used(k, length):
+    return min(k, length - 1) + min(k, length)
 
 
-def delta(i, j, reach):
-    return min(max(i - j, -reach), reach - 1) + reach
+def delta(i, j, k):
+    return min(max(i - j, -k), k - 1) + k
 
 
-def third_term(key, position_query, reach):
-    rows = [[delta(i, j, reach) for j in range(len(key))] for i in range(len(key))]
+def third_term(key, position_query, k):
+    rows = [[delta(i, j, k) for j in range(len(key))] for i in range(len(key))]
     return torch.stack(
         [
             torch.stack([key[j] @ position_query[r] for j, r in enumerate(row)])
@@ -36,8 +36,8 @@ def test_right_answers_pass():
     assert check_third_term(third_term)
 
 
-def in_place(key, position_query, reach):
-    scores = third_term(key, position_query, reach)
+def in_place(key, position_query, k):
+    scores = third_term(key, position_query, k)
     key.zero_(), position_query.zero_()
     return scores
 
@@ -51,8 +51,8 @@ def test_right_answers_in_another_style_pass():
 @pytest.mark.parametrize(
     ("check", "function", "message"),
     [
-        (check_rows_used, lambda reach, length: 2 * reach, "for reach 4 and length 1"),
-        (check_rows_used, lambda reach, length: 2 * length - 1, "length 5 it is"),
+        (check_rows_used, lambda k, length: 2 * k, "for k = 4 and length 1"),
+        (check_rows_used, lambda k, length: 2 * length - 1, "length 5 it is"),
         (check_delta, lambda i, j, k: delta(j, i, k), r"this is δ\(1, 0\)"),
         (check_delta, lambda i, j, k: i - j + k, "rows are from 0 to"),
         (check_delta, lambda i, j, k: 0, "not 0"),

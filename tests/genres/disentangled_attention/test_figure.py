@@ -22,10 +22,10 @@ def three_terms_numbers(state):
         torch.tensor([[[vectors[word] for word in words]]], dtype=torch.float64)
         for vectors in (disentangled_attention.QUERIES, disentangled_attention.KEYS)
     )
-    reach, places = round(state["reach"]), torch.arange(len(words))
+    k, places = round(state["k"]), torch.arange(len(words))
     table = torch.tensor([disentangled_attention.table()], dtype=torch.float64)
-    table = table[:, most - reach : most + reach]  # one row for each of -k to k - 1
-    rows = relative_rows(places, places, reach)
+    table = table[:, most - k : most + k]  # one row for each of -k to k - 1
+    rows = relative_rows(places, places, k)
     terms = {
         "c2c": query @ key.mT,
         "c2p": content_to_position(query, table, rows),
@@ -81,7 +81,7 @@ def test_with_every_term_off_all_words_get_the_same():
     assert all(w == pytest.approx(1 / 8) for w in weights(numbers, 4).values())
 
 
-def test_at_reach_one_all_words_ahead_look_alike():
-    numbers = FIGURE.evaluate(reach=1)
+def test_at_maximum_distance_one_all_words_ahead_look_alike():
+    numbers = FIGURE.evaluate(k=1)
     ahead = {numbers[f"c2p, 2 new to {key} {word}"] for key, word in PLACES[2:]}
     assert len(ahead) == 1

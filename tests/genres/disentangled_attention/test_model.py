@@ -1,4 +1,4 @@
-"""DeBERTa as a model: what it sees, its mask decoder, its errors, that it learns."""
+"""DeBERTa as a model: what it sees, its last block, its errors, that it learns."""
 
 import pytest
 import torch
@@ -8,15 +8,15 @@ from genai_lib.components.attention import record_attention
 from genai_lib.genres.disentangled_attention import (
     Deberta,
     DebertaAttention,
+    DebertaAttentionAsPrinted,
     DebertaConfig,
-    PrintedDebertaAttention,
-    decode,
+    enhanced_mask_decoder,
 )
 from genai_lib.genres.encoder_only import mask_tokens, masked_loss
 from genai_lib.training import fit
 
 SIZES = {"vocab_size": 11, "context": 9, "width": 12, "heads": 3, "ffn_width": 20}
-SIZES |= {"reach": 4, "layers": 3}
+SIZES |= {"max_relative_distance": 4, "layers": 3}
 ABSOLUTE = ("none", "input", "decoder")
 
 
@@ -86,8 +86,8 @@ def test_the_decoder_reads_absolute_positions_once_and_the_last_block_twice():
 def test_decoding_once_without_positions_is_the_block_itself():
     model = lively()
     block, x = model.blocks[-1], torch.randn(2, 5, 12)
-    assert_close(decode(block, x, x, 1), block(x))
-    twice = decode(block, x, x, 2)
+    assert_close(enhanced_mask_decoder(block, x, x, 1), block(x))
+    twice = enhanced_mask_decoder(block, x, x, 2)
     assert not torch.allclose(twice, block(block(x)), atol=1e-2)
     assert not torch.allclose(twice, block(x), atol=1e-2)
 
@@ -100,7 +100,7 @@ def test_one_table_of_distances_serves_all_layers():
 
 
 def test_printed_and_released_index_give_different_models():
-    code, paper = lively(), lively(PrintedDebertaAttention)
+    code, paper = lively(), lively(DebertaAttentionAsPrinted)
     paper.load_state_dict(code.state_dict())
     tokens = torch.randint(11, (2, 7))
     assert not torch.allclose(code(tokens), paper(tokens), atol=1e-4)
@@ -135,7 +135,7 @@ def test_a_model_without_head_has_hidden_states_and_one_clear_error():
     [
         ({"width": 10}, "width=10 must be a multiple of heads=3"),
         ({"layers": 0}, "layers=0"),
-        ({"reach": 0}, "reach=0"),
+        ({"max_relative_distance": 0}, "max_relative_distance=0"),
         ({"absolute": "output"}, "absolute='output' must be one of none, input"),
         ({"activation": "tanh"}, "activation='tanh'"),
         ({"terms": ("p2p",)}, "terms="),

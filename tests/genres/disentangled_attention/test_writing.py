@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
-from genai_lib.genres.disentangled_attention import Deberta, PrintedDebertaAttention
+from genai_lib.genres.disentangled_attention import Deberta, DebertaAttentionAsPrinted
 from tests.genres.disentangled_attention.test_checkpoint import reference_model
 from tests.genres.disentangled_attention.test_model import lively
 
@@ -23,7 +23,7 @@ KINDS = {
     "no head": {"head": False, "convolution": 3},
     "absolute": {"absolute": "input", "epsilon": 0.01, "context": 12},
     "own table for the scores": {"tied": False, "activation": "relu"},
-    "fewer terms": {"terms": ("c2c", "p2c"), "reach": 2},
+    "fewer terms": {"terms": ("c2c", "p2c"), "max_relative_distance": 2},
     "no term of places": {"terms": ("c2c",)},
 }
 
@@ -75,9 +75,15 @@ def test_a_file_of_transformers_survives_the_way_there_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (lambda: lively(absolute="decoder"), "absolute='decoder' .*no mask decoder"),
+        (
+            lambda: lively(absolute="decoder"),
+            "absolute='decoder' .*no enhanced mask decoder",
+        ),
         (lambda: lively(terms=("c2p",)), r"terms=\('c2p',\): .*always the term c2c"),
-        (lambda: lively(PrintedDebertaAttention), "only a model with DebertaAttention"),
+        (
+            lambda: lively(DebertaAttentionAsPrinted),
+            "only a model with DebertaAttention",
+        ),
     ],
 )
 def test_only_what_fits_a_file_is_written(tmp_path, model, message):

@@ -183,7 +183,8 @@ def test_a_tied_head_is_the_embedding_and_a_constant():
     assert tied.head.to_logits.weight is tied.embedding.weight
     assert free.head.to_logits.weight is not free.embedding.weight
     tokens = torch.randint(11, (2, 4))
-    mixed = tied.head.norm(functional.gelu(tied.head.mix(tied.hidden_states(tokens))))
+    transformed = functional.gelu(tied.head.transform(tied.hidden_states(tokens)))
+    mixed = tied.head.norm(transformed)
     wanted = mixed @ tied.embedding.weight.T + tied.head.to_logits.bias
     assert_close(tied(tokens), wanted, atol=1e-5, rtol=1e-5)
 
@@ -284,7 +285,7 @@ def test_inputs_that_cannot_be_are_named():
         bare(tokens)
     with pytest.raises(ValueError, match="has no pooler"):
         bare.pooled(tokens)
-    with pytest.raises(ValueError, match="no pooler to classify"):
+    with pytest.raises(ValueError, match="no pooler, which the classifier needs"):
         BertClassifier(bare, 2)
     with pytest.raises(ValueError, match="classes=0"):
         BertClassifier(model, 0)

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genai_lib.genres.encoder_only.exercises import check_hidden_bits, check_mask_spans
+from genai_lib.genres.encoder_only.exercises import check_mask_spans, check_masked_bits
 
 
 def spans(tokens, starts, length, mask_token):
     places = torch.arange(tokens.shape[1])
-    hidden = (places >= starts[:, None]) & (places < starts[:, None] + length)
-    return tokens.masked_fill(hidden, mask_token), tokens.masked_fill(~hidden, -100)
+    masked = (places >= starts[:, None]) & (places < starts[:, None] + length)
+    return tokens.masked_fill(masked, mask_token), tokens.masked_fill(~masked, -100)
 
 
-def test_hidden_spans_are_right():
+def test_masked_spans_are_right():
     assert check_mask_spans(spans)
 
 
@@ -31,15 +31,15 @@ def by_loops(tokens, starts, length, mask_token):
 def by_where(tokens, starts, length, mask_token):
     tokens.add_(0)  # its own to change, as long as it gives the tokens back
     place = torch.arange(tokens.shape[1])[None]
-    hidden = (place >= starts[:, None]) & (place < (starts + length)[:, None])
+    masked = (place >= starts[:, None]) & (place < (starts + length)[:, None])
     return (
-        torch.where(hidden, mask_token, tokens).int(),
-        torch.where(hidden, tokens, -100).double(),
+        torch.where(masked, mask_token, tokens).int(),
+        torch.where(masked, tokens, -100).double(),
     )
 
 
 @pytest.mark.parametrize("answer", [by_loops, by_where])
-def test_hidden_spans_in_another_style_are_right(answer):
+def test_masked_spans_in_another_style_are_right(answer):
     assert check_mask_spans(answer)
 
 
@@ -53,8 +53,8 @@ def mask_of_nine(tokens, starts, length, mask_token):
 
 def wraps_round(tokens, starts, length, mask_token):
     places = (torch.arange(tokens.shape[1]) - starts[:, None]) % tokens.shape[1]
-    hidden = places < length
-    return tokens.masked_fill(hidden, mask_token), tokens.masked_fill(~hidden, -100)
+    masked = places < length
+    return tokens.masked_fill(masked, mask_token), tokens.masked_fill(~masked, -100)
 
 
 def stays_inside(tokens, starts, length, mask_token):
@@ -106,9 +106,9 @@ def shifted(tokens, *rest):
     [
         (in_place, "work on a copy"),
         (one_too_long, "should be masked, not"),
-        (all_targets, "visible places should be -100"),
-        (no_targets, "not the tokens that stood there"),
-        (shifted, "not hidden has changed"),
+        (all_targets, "all other positions should be -100"),
+        (no_targets, "not the original tokens"),
+        (shifted, "not masked has changed"),
         (lambda *x: (1, 2), "must be a Tensor"),
         (lambda *x: ..., "not filled in"),
     ],
@@ -119,20 +119,20 @@ def test_other_spans_are_named(answer, message):
 
 
 def bits(model, row, mask_token):
-    hidden = row.repeat(len(row), 1).fill_diagonal_(mask_token)
-    logits = model(hidden).diagonal().T
+    masked = row.repeat(len(row), 1).fill_diagonal_(mask_token)
+    logits = model(masked).diagonal().T
     return functional.cross_entropy(logits, row).item() / math.log(2)
 
 
-def test_bits_of_hidden_tokens_are_right():
-    assert check_hidden_bits(bits)
+def test_bits_of_masked_tokens_are_right():
+    assert check_masked_bits(bits)
 
 
 def visible(model, row, mask_token):
     return functional.cross_entropy(model(row[None])[0], row).item() / math.log(2)
 
 
-def all_hidden(model, row, mask_token):
+def all_masked(model, row, mask_token):
     logits = model(torch.full_like(row, mask_token)[None])[0]
     return functional.cross_entropy(logits, row).item() / math.log(2)
 
@@ -140,8 +140,8 @@ def all_hidden(model, row, mask_token):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (visible, "no token is hidden"),
-        (all_hidden, "all tokens are hidden at once"),
+        (visible, "no token is masked"),
+        (all_masked, "all tokens are masked at once"),
         (lambda *x: bits(*x) * math.log(2), "nats"),
         (lambda *x: bits(*x) * 7, "the sum"),
         (lambda *x: 5.0, "should be"),
@@ -149,12 +149,12 @@ def all_hidden(model, row, mask_token):
     ],
 )
 def test_other_bits_are_named(answer, message):
-    verdict = check_hidden_bits(answer)
+    verdict = check_masked_bits(answer)
     assert not verdict and message in verdict.message
 
 
 # One right answer for each checker, see tests/book/test_exercise_results.py.
 RIGHT_ANSWERS = {
-    "hidden_bits": bits,
+    "masked_bits": bits,
     "mask_spans": spans,
 }

@@ -9,17 +9,17 @@ from genai_lib.genres.encoder_only.figure import (
     stored,
     visible,
 )
-from genai_lib.genres.encoder_only.figure import stored as hidden_places
+from genai_lib.genres.encoder_only.figure import stored as masked_places
 from genai_lib.live.specification import draw_panel
 
 
 def masked_character_numbers(state):
-    entry = hidden_places()[state["passage"]]
+    entry = masked_places()[state["passage"]]
     numbers = {}
     for character, *chances in entry["places"][round(state["place"]) - 1]:
-        sign = visible(character)
+        symbol = visible(character)
         for who, chance in zip(("BERT", "GPT"), chances, strict=True):
-            numbers[f"‘{sign}’ by {who}"] = chance
+            numbers[f"‘{symbol}’ by {who}"] = chance
     return numbers
 
 
@@ -51,7 +51,7 @@ def test_texts_are_held_out():
         assert entry["text"] not in documentation.train.replace("\n", " ")
 
 
-def test_what_is_hidden_is_among_the_options_and_marked():
+def test_what_is_masked_is_among_the_options_and_marked():
     for name, entry in stored().items():
         for place, expected in enumerate(entry["places"], start=1):
             (right,) = [
@@ -64,7 +64,7 @@ def test_what_is_hidden_is_among_the_options_and_marked():
                 assert sum(option[index] for option in expected) <= 1 + 1e-5
 
 
-def test_a_question_mark_stands_in_the_box_of_the_hidden_character():
+def test_a_question_mark_stands_in_the_box_of_the_masked_character():
     for place in (1, 24, 25, 50):
         state = {"place": place, "passage": PASSAGE.value}
         panel = draw_panel(FIGURE.panels[0], state, 480)
@@ -72,7 +72,7 @@ def test_a_question_mark_stands_in_the_box_of_the_hidden_character():
         assert panel.count(">?<") == 1
 
 
-def test_the_hidden_character_cannot_be_read_elsewhere():
+def test_the_masked_character_cannot_be_read_elsewhere():
     """As many signs are drawn as the text has, one of them the question mark."""
     text = stored()[PASSAGE.value]["text"]
     state = {"place": 10, "passage": PASSAGE.value}

@@ -30,9 +30,9 @@ def text():
 @pytest.mark.parametrize(
     ("rate", "masked", "replaced"), [(0.15, 0.8, 0.1), (0.4, 0, 1)]
 )
-def test_the_shares_are_binomial(text, rate, masked, replaced):
-    shares = {"masked": masked, "replaced": replaced}
-    inputs, targets = mask_tokens(text, MASK, V, rate, source(), **shares)
+def test_the_fractions_are_binomial(text, rate, masked, replaced):
+    fractions = {"mask_fraction": masked, "random_fraction": replaced}
+    inputs, targets = mask_tokens(text, MASK, V, rate, source(), **fractions)
     chosen = targets != IGNORED
     n = chosen.sum().item()
     assert within(n, rate, COUNT)
@@ -60,9 +60,8 @@ def test_choices_are_independent_of_the_place_and_of_each_other(text):
 
 def test_drawn_tokens_are_even_and_never_special():
     text = torch.full((COUNT,), 9)
-    inputs, _ = mask_tokens(
-        text, MASK, V, 1.0, source(), special=SPECIAL, masked=0, replaced=1
-    )
+    drawn = {"special": SPECIAL, "mask_fraction": 0, "random_fraction": 1}
+    inputs, _ = mask_tokens(text, MASK, V, 1.0, source(), **drawn)
     counts = inputs.bincount(minlength=V).tolist()
     ordinary = V - 4
     assert [counts[token] for token in (*SPECIAL, MASK)] == [0] * 4
@@ -81,11 +80,11 @@ def test_special_tokens_and_masks_are_never_chosen():
 def test_worked_example():
     text = torch.tensor([5, 6, 7])
     every = {"rate": 1.0, "generator": source()}
-    assert (
-        mask_tokens(text, MASK, V, **every, masked=1, replaced=0)[0].tolist()
-        == [MASK] * 3
+    inputs, _ = mask_tokens(text, MASK, V, **every, mask_fraction=1, random_fraction=0)
+    assert inputs.tolist() == [MASK] * 3
+    kept, targets = mask_tokens(
+        text, MASK, V, **every, mask_fraction=0, random_fraction=0
     )
-    kept, targets = mask_tokens(text, MASK, V, **every, masked=0, replaced=0)
     assert kept.equal(text) and targets.equal(text)
     inputs, targets = mask_tokens(text, MASK, V, 0.0, source())
     assert inputs.equal(text) and targets.tolist() == [IGNORED] * 3
@@ -101,7 +100,7 @@ def test_the_same_generator_gives_the_same_masks_and_the_text_stays(text):
 
 
 def test_statistics_agree_with_transformers(text):
-    """Theirs chooses before it hides, in the same shares."""
+    """Theirs chooses before it masks, with the same fractions."""
     from transformers import BertTokenizer, DataCollatorForLanguageModeling
 
     words = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
@@ -134,8 +133,8 @@ def test_statistics_agree_with_transformers(text):
         ({"special": range(V)}, "leaves no token of 50"),
         ({"vocab_size": 0}, "vocab_size=0"),
         ({"rate": 15}, "rate=15"),
-        ({"masked": -0.1}, "masked=-0.1"),
-        ({"masked": 0.95}, r"masked \+ replaced=1.05"),
+        ({"mask_fraction": -0.1}, "mask_fraction=-0.1"),
+        ({"mask_fraction": 0.95}, r"mask_fraction \+ random_fraction=1.05"),
     ],
 )
 def test_wrong_input_is_named(change, message):
@@ -144,9 +143,11 @@ def test_wrong_input_is_named(change, message):
         mask_tokens(**(fine | change))
 
 
-def test_shares_that_sum_to_one_are_fine():
+def test_fractions_that_sum_to_one_are_fine():
     for masked in (0.7, 0.8, 0.9):
-        mask_tokens(torch.tensor([5]), MASK, V, masked=masked, replaced=1 - masked)
+        mask_tokens(
+            torch.tensor([5]), MASK, V, mask_fraction=masked, random_fraction=1 - masked
+        )
 
 
 class Table(nn.Module):

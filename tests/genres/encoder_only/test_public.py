@@ -1,11 +1,11 @@
-"""A folder with a BERT and a tokenizer fills a hole, without a network."""
+"""A folder with a BERT and a tokenizer fills in a mask, without a network."""
 
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from genai_lib.genres.encoder_only import Bert, BertConfig
-from genai_lib.genres.encoder_only.public import fill_hole, load_public_bert
+from genai_lib.genres.encoder_only.public import fill_mask, load_public_bert
 
 WORDS = ("[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "capital", "is", "paris")
 
@@ -31,19 +31,19 @@ def folder(tmp_path):
 @torch.no_grad()
 def test_the_numbers_are_those_of_the_model(folder):
     model, tokenizer = load_public_bert(folder)
-    found = fill_hole(model, tokenizer, "the [MASK] is paris", shown=4)
+    found = fill_mask(model, tokenizer, "the [MASK] is paris", shown=4)
     chances = model(torch.tensor([[1, 4, 3, 6, 7, 2]]))[0, 2].softmax(-1)
     assert len(found) == 4 and found == sorted(found, key=lambda pair: -pair[1])
     names = [tokenizer.decode([i]) for i in range(len(WORDS))]
     for name, chance in found:
         assert chance == pytest.approx(chances[names.index(name)].item(), abs=1e-6)
     assert found[0][1] == pytest.approx(chances.max().item(), abs=1e-6)
-    assert len(fill_hole(model, tokenizer, "the [MASK]", shown=99)) == len(WORDS)
+    assert len(fill_mask(model, tokenizer, "the [MASK]", shown=99)) == len(WORDS)
 
 
-def test_a_text_without_a_hole_is_an_error(folder):
+def test_a_text_without_a_mask_is_an_error(folder):
     with pytest.raises(ValueError, match="text='the capital' has no"):
-        fill_hole(*load_public_bert(folder), "the capital")
+        fill_mask(*load_public_bert(folder), "the capital")
 
 
 def test_a_folder_that_does_not_fit_is_an_error(folder, tmp_path):

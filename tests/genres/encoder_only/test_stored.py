@@ -1,4 +1,4 @@
-"""The stored BERT and its twin are small and good, and equal but for mask and loss.
+"""The stored BERT and the left-to-right control differ in mask and loss alone.
 
 The numbers of the live figure are those of the stored BERT.
 """
@@ -11,14 +11,16 @@ import torch
 
 from genai_lib.components.attention import causal_mask, next_token_loss
 from genai_lib.data import load_documentation
-from genai_lib.genres.decoder_only.next_characters import LENGTH, passages
-from genai_lib.genres.encoder_only import choose_holes, mask_tokens, share_right
+from genai_lib.genres.decoder_only.stored import LENGTH, passages
+from genai_lib.genres.encoder_only import choose_masked, mask_tokens, masked_accuracy
 from genai_lib.genres.encoder_only import stored as small_bert
-from genai_lib.genres.encoder_only.masked_characters import PATH, SHOWN, expectations
-from genai_lib.genres.encoder_only.stored import PATH as WEIGHTS
 from genai_lib.genres.encoder_only.stored import (
-    TWIN,
+    BERT,
+    LEFT_TO_RIGHT,
+    MASKED_CHARACTERS,
+    SHOWN,
     every_next_loss,
+    expectations,
     load_left_to_right,
     load_small_bert,
     new_small_bert,
@@ -26,7 +28,7 @@ from genai_lib.genres.encoder_only.stored import (
     train_small_bert,
 )
 
-STORED = json.loads(PATH.read_text(encoding="utf-8"))
+STORED = json.loads(MASKED_CHARACTERS.read_text(encoding="utf-8"))
 TRAINED = (train_small_bert, train_left_to_right)
 
 
@@ -38,9 +40,9 @@ def held_out(tokens, count=200, length=80):
 
 
 def test_files_are_small():
-    assert WEIGHTS.stat().st_size < 1_000_000
-    assert TWIN.stat().st_size == WEIGHTS.stat().st_size
-    assert PATH.stat().st_size < 100_000
+    assert BERT.stat().st_size < 1_000_000
+    assert LEFT_TO_RIGHT.stat().st_size == BERT.stat().st_size
+    assert MASKED_CHARACTERS.stat().st_size < 100_000
 
 
 def test_a_text_becomes_a_row_after_the_first_token():
@@ -54,12 +56,12 @@ def test_a_text_becomes_a_row_after_the_first_token():
 
 
 @torch.no_grad()
-def test_the_model_fills_holes_in_held_out_text():
+def test_the_model_predicts_masked_characters_of_held_out_text():
     model, tokens = load_small_bert()
     rows = held_out(tokens)
-    holes = choose_holes(rows, 0, torch.Generator().manual_seed(0), first=2)
-    logits = model(rows.masked_fill(holes, tokens.mask))
-    assert share_right(logits, rows, holes) > 0.6
+    masked = choose_masked(rows, 0, torch.Generator().manual_seed(0), first=2)
+    logits = model(rows.masked_fill(masked, tokens.mask))
+    assert masked_accuracy(logits, rows, masked) > 0.6
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -79,7 +81,7 @@ def test_the_stored_numbers_can_be_made_again(name):
 
 @torch.no_grad()
 def test_the_numbers_of_one_place_are_those_of_the_model():
-    """Hide one character by hand and ask for it."""
+    """Mask one character by hand and ask for it."""
     model, tokens = load_small_bert()
     entry = next(iter(STORED.values()))
     row = tokens.encode(entry["text"])
@@ -97,32 +99,32 @@ def test_a_first_step_of_the_training_can_be_repeated(train, capsys):
 
 
 @torch.no_grad()
-def test_the_twin_expects_the_next_character():
+def test_the_control_predicts_the_next_character():
     model, tokens = load_left_to_right()
     rows = held_out(tokens)
-    holes = choose_holes(rows, 0, torch.Generator().manual_seed(0), first=2)
+    masked = choose_masked(rows, 0, torch.Generator().manual_seed(0), first=2)
     mask = causal_mask(rows.shape[1] - 1)
     logits = model(rows[:, :-1], mask=mask)
-    shares = [share_right(logits, rows[:, 1:], holes[:, 1:])]
+    shares = [masked_accuracy(logits, rows[:, 1:], masked[:, 1:])]
     # Read one place too early or too late, it knows little.
-    shares.append(share_right(logits, rows[:, :-1], holes[:, :-1]))
-    shares.append(share_right(logits[:, :-1], rows[:, 2:], holes[:, 2:]))
+    shares.append(masked_accuracy(logits, rows[:, :-1], masked[:, :-1]))
+    shares.append(masked_accuracy(logits[:, :-1], rows[:, 2:], masked[:, 2:]))
     assert shares[0] > 0.5 > 0.35 > max(shares[1:])
 
 
-def test_the_twin_has_the_sizes_of_the_bert_and_other_weights():
-    (bert, tokens), (twin, same) = load_small_bert(), load_left_to_right()
-    assert twin.config == bert.config and tokens == same
-    ours, theirs = bert.state_dict(), twin.state_dict()
+def test_the_control_has_the_sizes_of_the_bert_and_other_weights():
+    (bert, tokens), (control, same) = load_small_bert(), load_left_to_right()
+    assert control.config == bert.config and tokens == same
+    ours, theirs = bert.state_dict(), control.state_dict()
     assert {n: w.shape for n, w in ours.items()} == {
         n: w.shape for n, w in theirs.items()
     }
     assert not torch.equal(ours["embedding.weight"], theirs["embedding.weight"])
 
 
-def test_both_are_taught_alike_but_for_the_loss(monkeypatch):
+def test_both_are_trained_alike_but_for_the_loss(monkeypatch):
     """Weights at the start, batches, optimizer and schedule are the same."""
-    taught = []
+    trained = []
 
     def watched(model, batches, loss, **plan):
         weights = [p.detach().clone() for p in model.parameters()]
@@ -130,12 +132,12 @@ def test_both_are_taught_alike_but_for_the_loss(monkeypatch):
         optimizer, schedule = plan.pop("optimizer"), plan.pop("schedule")
         groups = [{**g, "params": None} for g in optimizer.param_groups]
         rates = [schedule(share / 4) for share in range(5)]
-        taught.append((weights, seen, type(optimizer), groups, rates, plan, loss))
+        trained.append((weights, seen, type(optimizer), groups, rates, plan, loss))
 
     monkeypatch.setattr(small_bert, "fit", watched)
     for train in TRAINED:
         train(steps=7)
-    one, two = taught
+    one, two = trained
     for a, b in zip(one[0], two[0], strict=True):
         assert torch.equal(a, b)
     for a, b in zip(one[1], two[1], strict=True):
@@ -146,7 +148,7 @@ def test_both_are_taught_alike_but_for_the_loss(monkeypatch):
 
 
 @torch.no_grad()
-def test_the_twins_loss_hides_nothing_and_looks_at_nothing_later():
+def test_the_loss_of_the_control_masks_nothing_and_sees_nothing_later():
     model, tokens = new_small_bert()
     rows = held_out(tokens, count=4, length=20)
     losses = [

@@ -1,4 +1,4 @@
-"""Holes in a text: batches with masks, what a test hides, how many guesses fit."""
+"""Infilling: masked windows, the positions that a test masks, and the accuracy."""
 
 import itertools
 
@@ -7,9 +7,9 @@ import torch
 
 from genai_lib.genres.encoder_only import (
     IGNORED,
-    choose_holes,
+    choose_masked,
+    masked_accuracy,
     masked_windows,
-    share_right,
 )
 
 MASK, FIRST, V = 50, 51, 52
@@ -21,7 +21,7 @@ def source(seed=0):
 
 
 @pytest.mark.parametrize("first", [None, FIRST])
-def test_batches_are_masked_stretches_of_the_text(first):
+def test_batches_are_masked_windows_of_the_text(first):
     batches = masked_windows(TEXT, 12, 30, MASK, V, source(), rate=0.4, first=first)
     seen = []
     for inputs, targets in itertools.islice(batches, 3):
@@ -53,45 +53,45 @@ def test_the_rate_reaches_the_masking():
     assert not (inputs == MASK).any()
 
 
-def test_holes_are_binomial_and_never_before_the_first():
+def test_masked_positions_are_binomial_and_never_before_the_first():
     rows = torch.zeros(400, 100)
-    holes = choose_holes(rows, 0.15, source(), first=3)
-    assert holes.shape == rows.shape and not holes[:, :3].any()
-    share = holes[:, 3:].float().mean().item()
+    masked = choose_masked(rows, 0.15, source(), first=3)
+    assert masked.shape == rows.shape and not masked[:, :3].any()
+    share = masked[:, 3:].float().mean().item()
     assert abs(share - 0.15) < 5 * (0.15 * 0.85 / 38_800) ** 0.5
-    assert not choose_holes(rows, 0.9, source())[:, 0].any()
+    assert not choose_masked(rows, 0.9, source())[:, 0].any()
 
 
-def test_without_a_rate_there_is_one_hole_in_each_row():
-    holes = choose_holes(torch.zeros(3000, 6), 0, source(), first=2)
-    assert (holes.sum(1) == 1).all()
-    counts = holes.sum(0).tolist()
+def test_without_a_rate_one_position_is_masked_in_each_row():
+    masked = choose_masked(torch.zeros(3000, 6), 0, source(), first=2)
+    assert (masked.sum(1) == 1).all()
+    counts = masked.sum(0).tolist()
     assert counts[:2] == [0, 0]
     assert all(abs(count - 750) < 120 for count in counts[2:])
 
 
-def test_shares_by_hand():
-    """Three holes, two guessed right; what is no hole does not count."""
+def test_accuracy_by_hand():
+    """Three are masked and two predicted right; the others do not count."""
     rows = torch.tensor([[0, 1, 2], [2, 1, 0]])
     logits = torch.nn.functional.one_hot(torch.tensor([[0, 1, 0], [0, 1, 2]]), 3)
-    holes = torch.tensor([[True, True, False], [True, False, False]])
-    assert share_right(logits.float(), rows, holes) == pytest.approx(2 / 3)
-    assert share_right(logits.float(), rows, ~holes) == pytest.approx(1 / 3)
+    masked = torch.tensor([[True, True, False], [True, False, False]])
+    assert masked_accuracy(logits.float(), rows, masked) == pytest.approx(2 / 3)
+    assert masked_accuracy(logits.float(), rows, ~masked) == pytest.approx(1 / 3)
 
 
 def test_inputs_that_cannot_be_are_named():
     rows, logits = torch.zeros(2, 4).long(), torch.zeros(2, 4, 5)
-    holes = torch.ones(2, 4).bool()
+    masked = torch.ones(2, 4).bool()
     for rate in (-0.1, 15):
         with pytest.raises(ValueError, match=f"rate={rate}"):
-            choose_holes(rows, rate, source())
+            choose_masked(rows, rate, source())
     with pytest.raises(ValueError, match="first=4 must be from 0 to 3"):
-        choose_holes(rows, 0.1, source(), first=4)
+        choose_masked(rows, 0.1, source(), first=4)
     with pytest.raises(ValueError, match="rows=.* must have the shape of logits"):
-        share_right(logits, rows[:, :3], holes)
-    with pytest.raises(ValueError, match="holes=.* must have the shape of logits"):
-        share_right(logits, rows, holes[:1])
-    with pytest.raises(ValueError, match="holes=.* boolean, and one True"):
-        share_right(logits, rows, ~holes)
+        masked_accuracy(logits, rows[:, :3], masked)
+    with pytest.raises(ValueError, match="masked=.* must have the shape of logits"):
+        masked_accuracy(logits, rows, masked[:1])
+    with pytest.raises(ValueError, match="masked=.* boolean, with at least one True"):
+        masked_accuracy(logits, rows, ~masked)
     with pytest.raises(ValueError, match="logits=.*floating"):
-        share_right(logits.long(), rows, holes)
+        masked_accuracy(logits.long(), rows, masked)

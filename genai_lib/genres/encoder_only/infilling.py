@@ -1,4 +1,4 @@
-"""Fill holes in a text: batches to learn it from, and how often a guess is right.
+"""Infilling: batches of masked windows, a masked test, and its accuracy.
 
 Chapter  chapters/genres/encoder_only.ipynb
 Tests    tests/genres/encoder_only
@@ -34,20 +34,21 @@ def masked_windows(
     rate: float = 0.15,
     first: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches for `masked_loss`: stretches of a text, masked anew each time.
+    """Yield batches for `masked_loss`: windows of a text, masked anew each time.
 
     Parameters
     ----------
     tokens : int64 Tensor of shape (N,)
     length : int
-        T, of each stretch.
+        T, the length of a window.
     size : int
-        B, how many stretches a batch has.
+        B, the number of windows in a batch.
     mask_token, vocab_size, rate
         As in `mask_tokens`.
     generator : torch.Generator
     first : int, default=None
-        A token that stands before each stretch, within its length, and is not masked.
+        A token put before the text of each window, such as [CLS]. It counts in `length`
+        and is never masked.
 
     Yields
     ------
@@ -73,20 +74,20 @@ def _led(special: list[int], rows: Tensor) -> Tensor:
     return torch.cat([rows.new_tensor(special).expand(len(rows), -1), rows], dim=1)
 
 
-def choose_holes(
+def choose_masked(
     rows: Tensor, rate: float, generator: torch.Generator, *, first: int = 1
 ) -> Tensor:
-    """Choose what a test hides: each position with probability `rate`, alone.
+    """Choose the positions that a test masks, each with probability `rate`.
 
     Parameters
     ----------
     rows : Tensor of shape (B, T)
     rate : float
-        At 0 one position is chosen in each row.
+        0 means exactly one position in each row.
     generator : torch.Generator
     first : int, default=1
-        Positions before this one are never chosen: who reads from the left knows
-        nothing of the first.
+        Positions before this one are never chosen: a left-to-right model has no context
+        for the first.
 
     Returns
     -------
@@ -95,40 +96,43 @@ def choose_holes(
     count, length = rows.shape
     (rate,) = check_share(rate=rate)
     (first,) = check_whole(0, length - 1, first=first)
-    home = generator.device
+    device = generator.device
     if rate == 0:
         chosen = torch.randint(
-            first, length, (count, 1), generator=generator, device=home
+            first, length, (count, 1), generator=generator, device=device
         )
-        holes = torch.arange(length, device=home) == chosen
+        masked = torch.arange(length, device=device) == chosen
     else:
-        holes = torch.rand(count, length, generator=generator, device=home) < rate
-        holes[:, :first] = False
-    return holes.to(rows.device)
+        masked = torch.rand(count, length, generator=generator, device=device) < rate
+        masked[:, :first] = False
+    return masked.to(rows.device)
 
 
-def share_right(logits: Tensor, rows: Tensor, holes: Tensor) -> float:
-    """Measure how often the best guess for a hole is the token that stood there.
+def masked_accuracy(logits: Tensor, rows: Tensor, masked: Tensor) -> float:
+    """Compute the fraction of masked positions where the top prediction is right.
 
     Parameters
     ----------
     logits : floating-point Tensor of shape (B, T, V)
-        Row t scores what stands at position t.
+        Row t holds the logits of the token at position t.
     rows : int64 Tensor of shape (B, T)
-        The tokens as they were.
-    holes : bool Tensor of shape (B, T)
+        The original tokens.
+    masked : bool Tensor of shape (B, T)
+        The positions that count.
 
     >>> logits = torch.tensor([[[0.0, 1.0], [2.0, 0.0]]])
-    >>> share_right(logits, torch.tensor([[1, 1]]), torch.tensor([[True, True]]))
+    >>> masked_accuracy(logits, torch.tensor([[1, 1]]), torch.tensor([[True, True]]))
     0.5
     """
     check_floating("logits", logits)
-    for name, tensor in {"rows": rows, "holes": holes}.items():
+    for name, tensor in {"rows": rows, "masked": masked}.items():
         if tensor.shape != logits.shape[:-1]:
             raise ValueError(
                 f"{name}={describe(tensor)} must have the shape of "
                 f"logits={describe(logits)} without its last dimension"
             )
-    if holes.dtype != torch.bool or not holes.any():
-        raise ValueError(f"holes={describe(holes)} must be boolean, and one True")
-    return (logits.argmax(dim=-1) == rows)[holes].float().mean().item()
+    if masked.dtype != torch.bool or not masked.any():
+        raise ValueError(
+            f"masked={describe(masked)} must be boolean, with at least one True"
+        )
+    return (logits.argmax(dim=-1) == rows)[masked].float().mean().item()
