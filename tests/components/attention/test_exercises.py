@@ -81,7 +81,9 @@ CASES = [
                 q, k, v, m if m.all() else ~m
             ): "mask is inverted",
             lambda q, k, v, m: attend(q, k, v, m)[1]: "shape (Q, v)",
-            lambda q, k, v, m: right_attention(k, q, v, m): "without anything masked",
+            lambda q, k, v, m: right_attention(
+                k, q, v, m
+            ): "without a masked key the output is wrong",
         },
     ),
 ]
