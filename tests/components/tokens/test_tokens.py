@@ -378,8 +378,8 @@ def test_building_the_merges_of_the_book_gives_the_same_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "no JSON"),
-        ('{"kind":', "no JSON"),
+        ("", "is not JSON"),
+        ('{"kind":', "is not JSON"),
         ("[]", "is not a genai_lib byte-pair tokenizer"),
         ('{"kind": "other"}', "is not a genai_lib byte-pair tokenizer"),
         ('{"kind": "genai_lib byte-pair tokenizer"}', "wrong parts"),
