@@ -45,6 +45,7 @@ OF_TRAINING = re.compile(
     re.DOTALL,
 )
 NUMBERS = "Measured numbers"
+LEFT = pytest.StashKey[set]()
 # So many proven notebooks run all the same, others at each commit.
 IN_ROTATION = 3
 
@@ -54,9 +55,14 @@ def pytest_configure(config):
     config.option.nbval_current_env = True
 
 
+def pytest_sessionstart(session):
+    """Note what is left to the record, before this session adds to it."""
+    session.config.stash[LEFT] = left_to_record(session.config)
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave to the record what it proves."""
-    left = left_to_record(config)
+    left = config.stash[LEFT]
     waived = [
         item
         for item in items
@@ -412,7 +418,7 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("measured numbers")
         for line in sorted(lines):
             terminalreporter.line(line)
-    if left := left_to_record(config) & asked_for(config):
+    if left := config.stash[LEFT] & asked_for(config):
         names = ", ".join(sorted(path.stem for path in left))
         terminalreporter.section("left to the record of tests/proven.json")
         terminalreporter.line(f"notebooks: {names} (make test ALL=1 runs all)")
