@@ -5,10 +5,12 @@ the file and the remedy.
 """
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from tools import checks
+from tools.stored import RECORD
 
 PARTS = ("components", "genres", "classes", "domains", "multimodal", "model_fusion")
 LONGEST_MODULE = 300
@@ -121,7 +123,7 @@ def _is_reserved(stem: str) -> bool:
 
 
 def stored_files_are_named_by_their_maker(root: Path) -> list[str]:
-    """Each file in a folder `stored` is named in the `stored.py` beside it."""
+    """Each file in a folder `stored` but its record is named in the `stored.py`."""
     problems = []
     for folder in sorted((root / "genai_lib").rglob("stored")):
         maker = folder.with_suffix(".py")
@@ -130,9 +132,19 @@ def stored_files_are_named_by_their_maker(root: Path) -> list[str]:
             f"{path.relative_to(root).as_posix()}: its maker "
             f"{maker.relative_to(root).as_posix()} does not name it"
             for path in sorted(folder.iterdir())
-            if path.name not in text
+            if path.name not in text and path.name != RECORD
         ]
+        problems += _records_without_files(root, folder / RECORD)
     return problems
+
+
+def _records_without_files(root: Path, record: Path) -> list[str]:
+    names = json.loads(record.read_text("utf-8")) if record.is_file() else {}
+    return [
+        f"{record.relative_to(root).as_posix()}: {name} is not stored"
+        for name in names
+        if not record.with_name(name).is_file()
+    ]
 
 
 def _sources(root: Path) -> list[Path]:

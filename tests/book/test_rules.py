@@ -352,6 +352,12 @@ ENTRY = "@article{newton1704,\n  eprint = {1704.00001},\n}\n"
             "genai_lib/components/colour/stored/wheel.json",
             "",
         ),
+        (
+            "stored_files_are_named_by_their_maker",
+            "wheel.json is not stored",
+            "genai_lib/components/colour/stored/made.json",
+            '{"wheel.json": {}}',
+        ),
         ("modules_are_short", "301 lines", COLOUR, "X = 1\n" * 301),
         ("modules_are_short", "mix has 31 lines", COLOUR, LONG),
         ("library_raises_and_does_not_print", "line 1: assert", COLOUR, "assert 1\n"),
