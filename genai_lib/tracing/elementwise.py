@@ -8,14 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from genai_lib.tracing.graph import (
-    Graph,
-    Operand,
-    Value,
-    number,
-    plain,
-    strides,
-)
+from genai_lib.tracing.graph import Graph, Operand, Value, number, plain, strides
 
 aten = torch.ops.aten
 UNARY = """abs atan ceil cos erf exp expm1 floor log log1p log2 logical_not neg relu
@@ -60,23 +53,19 @@ def cast(graph: Graph, result: Tensor, x: Operand, **_) -> Value | Tensor:
     """Give numbers another dtype: towards 0 for integers, and 0 alone is False."""
     if x.dtype == result.dtype:
         return x
-    op = "ne" if result.dtype == torch.bool else "copy"
-    if x.dtype.is_floating_point and not result.dtype.is_floating_point:
-        op = "ne" if result.dtype == torch.bool else "trunc"
-    return elementwise(graph, result, op, x, *([0] if op == "ne" else []))
+    if result.dtype == torch.bool:
+        return elementwise(graph, result, "ne", x, 0)
+    cut = x.dtype.is_floating_point and not result.dtype.is_floating_point
+    return elementwise(graph, result, "trunc" if cut else "copy", x)
 
 
 def _sum(op, graph, result, a, b, alpha=1):
     if alpha != 1:
-        b = b * alpha if not isinstance(b, Value) else _same(graph, b, "mul", b, alpha)
+        known = not isinstance(b, Value)
+        b = b * alpha if known else elementwise(graph, b.view, "mul", b, alpha)
     if result.dtype == torch.bool:
         op = "logical_or"
     return elementwise(graph, result, op, a, b)
-
-
-def _same(graph: Graph, like: Value, op: str, *operands: Operand) -> Value:
-    """Add a node whose result has the shape and the dtype of a value."""
-    return elementwise(graph, like.view, op, *operands)
 
 
 def _divide(graph, result, a, b, rounding_mode=None):
@@ -109,6 +98,10 @@ def _reciprocal(graph, result, x):
     return elementwise(graph, result, "div", 1, x)
 
 
+def _power_of_two(graph, result, x):
+    return elementwise(graph, result, "pow", 2, x)
+
+
 def _is_nan(graph, result, x):
     return elementwise(graph, result, "ne", x, x)
 
@@ -122,6 +115,7 @@ def _forms(name: str) -> list:
 LOWERINGS = {
     aten.where.self: partial(_apply, "where"),
     aten.reciprocal.default: _reciprocal,
+    aten.exp2.default: _power_of_two,
     aten.isnan.default: _is_nan,
     aten.gelu.default: _gelu,
     aten.clamp.default: _clamp,

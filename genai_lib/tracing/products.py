@@ -68,7 +68,8 @@ def _attention(
     """Write attention as it is defined; a query that may look nowhere gets zeros."""
     if dropout or enable_gqa:
         raise ValueError("module uses attention with dropout or with groups of heads")
-    batch, scale = result.shape[:-2], scale or 1 / math.sqrt(query.shape[-1])
+    batch = result.shape[:-2]
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     query, key, value = (
         graph.look(x, lambda t: t.expand(*batch, *t.shape[-2:]))
         for x in (query, key, value)

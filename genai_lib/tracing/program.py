@@ -4,6 +4,7 @@ Tests    tests/tracing
 """
 
 import copy
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -31,9 +32,7 @@ SILENT = {aten._assert_async.msg, aten._assert_tensor_metadata.default}
 # What PyTorch itself can write as simpler operations, if it is asked to.
 SIMPLER = [
     aten._adaptive_avg_pool2d.default,
-    aten._native_batch_norm_legit_no_training.default,
     aten.elu.default,
-    aten.exp2.default,
     aten.hardtanh.default,
     aten.isinf.default,
     aten.leaky_relu.default,
@@ -73,6 +72,10 @@ def round_weights(module: nn.Module | Callable) -> nn.Module:
     if not callable(module):
         raise ValueError(f"module={module!r} must be an nn.Module or a function")
     if not isinstance(module, nn.Module):
+        if any(isinstance(x, nn.Module | nn.Parameter) for x in _used(module)):
+            raise ValueError(
+                f"module={source_of(module)} must hold the weights it uses"
+            )
         module = FunctionModule(module)
     module = copy.deepcopy(module).cpu().eval()
     for name, weight in module.named_parameters():
@@ -84,6 +87,15 @@ def round_weights(module: nn.Module | Callable) -> nn.Module:
             )
         weight.requires_grad_(False).copy_(half)
     return module
+
+
+def _used(function: Callable) -> list:
+    """List what a function uses besides its arguments."""
+    used = [getattr(function, "__self__", None)]
+    if inspect.isfunction(function):
+        names = inspect.getclosurevars(function)
+        used += [*names.nonlocals.values(), *names.globals.values()]
+    return used
 
 
 def trace(module: nn.Module, examples: tuple[Tensor, ...]) -> ExportedProgram:

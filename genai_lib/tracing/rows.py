@@ -38,6 +38,7 @@ def as_rows(graph: Graph, x: Operand, dims: Sequence[int]) -> Value | Tensor:
 def _reduce(op, graph, result, x, dims=None, keepdim=False, *, dtype=None):
     """Make one number of each row; `keepdim` is in the shape of the result already."""
     dims = [dims] if isinstance(dims, int) else dims
+    x = x if dtype is None else cast(graph, bare(x.shape, dtype), x)
     x = as_rows(graph, x, dims or range(x.ndim))
     if x.shape[-1] == 0 and op not in ("sum", "prod"):
         raise ValueError(f"module takes {op} of nothing")
@@ -64,11 +65,11 @@ def _variance(graph, result, x, dims=None, *, correction=1, keepdim=False):
     apart = elementwise(graph, row, "sub", x, mean)
     square = elementwise(graph, row, "mul", apart, apart)
     mean = graph.emit("mean", [graph.whole(square)], result)
-    correction = 1 if correction is None else correction
-    return elementwise(graph, result, "mul", mean, n / (n - correction))
+    left = n - (1 if correction is None else correction)
+    return elementwise(graph, result, "mul", mean, n / left if left else math.inf)
 
 
-def _row_to_row(op, graph, result, x, dim, *unused, **details):
+def _row_to_row(op, graph, result, x, dim, **details):
     """Make a row of each row, and move its dimension back to where it was."""
     if x.ndim == 0:
         x = graph.look(x, lambda t: t.view(1))
@@ -76,21 +77,17 @@ def _row_to_row(op, graph, result, x, dim, *unused, **details):
     like = bare(rows.shape, result.dtype)
     made = graph.emit(op, [graph.whole(rows)], like, **details)
     back = graph.look(made, lambda t: t.movedim(-1, dim))
-    return (
-        graph.look(back, lambda t: t.view(result.shape)) if result.ndim == 0 else back
-    )
+    return back if result.ndim else graph.look(back, lambda t: t.view(()))
 
 
 def _softmax(graph, result, x, dim, half_to_float=False, *, log=False):
-    return _row_to_row(
-        "softmax", graph, result, x, dim, **({"log": True} if log else {})
-    )
+    details = {"log": True} if log else {}
+    return _row_to_row("softmax", graph, result, x, dim, **details)
 
 
 def _cumsum(graph, result, x, dim, *, dtype=None):
-    return _row_to_row(
-        "cumsum", graph, result, cast(graph, bare(x.shape, result.dtype), x), dim
-    )
+    x = cast(graph, bare(x.shape, result.dtype), x)
+    return _row_to_row("cumsum", graph, result, x, dim)
 
 
 def _sort(graph, result, x, dim=-1, descending=False):
@@ -128,6 +125,14 @@ def _group_norm(graph, result, x, weight, bias, n, channels, rest, groups, epsil
     return _scaled(graph, result, made, *affine)
 
 
+def _batch_norm(graph, result, x, weight, bias, mean, variance, momentum, epsilon):
+    """Write what a batch norm does after training: it scales and shifts channels."""
+    scale = (variance + epsilon).rsqrt() * (1 if weight is None else weight)
+    shift = (0 if bias is None else bias) - mean * scale
+    shape = (-1,) + (1,) * (x.ndim - 2)
+    return _scaled(graph, result, x, scale.view(shape), shift.view(shape))
+
+
 def _normalize(graph, rows, epsilon):
     like = bare(rows.shape, rows.dtype)
     return graph.emit("normalize", [graph.whole(rows)], like, epsilon=epsilon)
@@ -155,9 +160,9 @@ LOWERINGS = {
     aten.argmin.default: partial(_reduce, "argmin"),
     aten.max.dim: partial(_with_place, "max"),
     aten.min.dim: partial(_with_place, "min"),
-    **dict.fromkeys(
-        (aten.any.default, aten.any.dim, aten.any.dims), partial(_holds, "amax")
-    ),
+    aten.any.default: partial(_holds, "amax"),
+    aten.any.dim: partial(_holds, "amax"),
+    aten.any.dims: partial(_holds, "amax"),
     aten.all.default: partial(_holds, "amin"),
     aten.all.dim: partial(_holds, "amin"),
     aten.all.dims: partial(_holds, "amin"),
@@ -168,6 +173,7 @@ LOWERINGS = {
     aten.sort.default: _sort,
     aten.sort.stable: _stable_sort,
     aten.topk.default: _top,
+    aten._native_batch_norm_legit_no_training.default: _batch_norm,
     aten.native_layer_norm.default: _layer_norm,
     aten.native_group_norm.default: _group_norm,
 }

@@ -33,10 +33,8 @@ def take(graph: Graph, result: Tensor, x: Operand, dim: int, index: Operand) -> 
     slices = _insert(view.select(dim, 0), dim, index.ndim).expand(result.shape)
     chosen = bare(index.shape, torch.int64)
     chosen = _insert(chosen, index.ndim, view.ndim - 1 - dim).expand(result.shape)
-    reads = [name, graph.whole(index)]
-    return graph.emit(
-        "read", reads, result, **_steps(view, slices, chosen, view.stride(dim), x, dim)
-    )
+    details = _steps(view, slices, chosen, view.stride(dim), x, dim)
+    return graph.emit("read", [name, graph.whole(index)], result, **details)
 
 
 def gather(graph: Graph, result: Tensor, x: Operand, dim: int, index: Operand) -> Value:
@@ -58,9 +56,8 @@ def scatter(graph, result, base, dim, index, x, add=False) -> Value:
         x = torch.full(index.shape, x, dtype=result.dtype)
     x = graph.look(x, lambda t: t[tuple(slice(n) for n in index.shape)])
     details = _lines(bare(result.shape, result.dtype), index, dim)
-    return _write(
-        graph, result, base, [graph.whole(x), graph.whole(index)], add, details
-    )
+    reads = [graph.whole(x), graph.whole(index)]
+    return _write(graph, result, base, reads, add, details)
 
 
 def put(graph, result, base, dim, index, x, add=False) -> Value:
@@ -72,9 +69,8 @@ def put(graph, result, base, dim, index, x, add=False) -> Value:
     chosen = _insert(chosen, index.ndim, view.ndim - 1 - dim).expand(shape)
     x = graph.look(x, lambda t: t.expand(shape))
     details = _steps(view, slices, chosen, view.stride(dim), base, dim)
-    return _write(
-        graph, result, base, [graph.whole(x), graph.whole(index)], add, details
-    )
+    reads = [graph.whole(x), graph.whole(index)]
+    return _write(graph, result, base, reads, add, details)
 
 
 def overwrite(
@@ -144,16 +140,12 @@ def _steps(view, spread, chosen, step, x, dim):
 
 def _lines(view: Tensor, index: Operand, dim: int) -> dict:
     """Say where the lines along `dim` begin in which the indices stand."""
-    spread = (
-        view.select(dim, 0)
-        .unsqueeze(dim)
-        .expand(
-            [n if d != dim else index.shape[dim] for d, n in enumerate(view.shape)]
-        )[tuple(slice(n) for n in index.shape)]
-    )
-    return _steps(
-        view, spread, bare(index.shape, torch.int64), view.stride(dim), view, dim
-    )
+    sizes = list(view.shape)
+    sizes[dim] = index.shape[dim]
+    spread = view.select(dim, 0).unsqueeze(dim).expand(sizes)
+    spread = spread[tuple(slice(n) for n in index.shape)]
+    chosen = bare(index.shape, torch.int64)
+    return _steps(view, spread, chosen, view.stride(dim), view, dim)
 
 
 def _embedding(graph, result, weight, index, *_):
@@ -265,6 +257,10 @@ def _flip(graph, result, x, dims):
     return flip(graph, x, dims)
 
 
+def _gather(graph, result, x, dim, index, *, sparse_grad=False):
+    return gather(graph, result, x, dim, index)
+
+
 def _scatter_add(graph, result, base, dim, index, x):
     return scatter(graph, result, base, dim, index, x, add=True)
 
@@ -273,9 +269,7 @@ LOWERINGS = {
     aten.embedding.default: _embedding,
     aten.index_select.default: _index_select,
     aten.index.Tensor: _index,
-    aten.gather.default: lambda graph, result, x, dim, index, **_: gather(
-        graph, result, x, dim, index
-    ),
+    aten.gather.default: _gather,
     aten.index_put.default: _index_put,
     aten.scatter.src: scatter,
     aten.scatter.value: scatter,

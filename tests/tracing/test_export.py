@@ -101,6 +101,12 @@ def test_weights_must_be_finite_in_16_bits():
         refused("weight", linear)
 
 
+def test_weights_must_be_held_by_the_module():
+    linear = nn.Linear(3, 2)
+    for function in (lambda x: linear(x), linear.forward):
+        refused("must hold the weights", function)
+
+
 class Two(nn.Module):
     """A module with a shared weight, a table and numbers of its own."""
 
