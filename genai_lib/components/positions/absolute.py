@@ -15,7 +15,7 @@ References
 import torch
 from torch import Tensor, nn
 
-from genai_lib.checks import check_positive
+from genai_lib.checks import can_be_read, check_positive
 from genai_lib.components.attention import PositionalEncoding
 from genai_lib.components.positions.frequencies import (
     FrequencyEncoding,
@@ -86,10 +86,14 @@ class LearnedPositions(PositionalEncoding):
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
         """Map (B, T, D) to (B, T, D); a ValueError names positions beyond the table."""
-        length = self.table.num_embeddings
-        if len(positions) and not 0 <= positions.min() <= positions.max() < length:
+        length, known = self.table.num_embeddings, can_be_read(positions)
+        if known and len(positions) and not _within(positions, length):
             raise ValueError(
                 f"positions from {positions.min()} to {positions.max()}: only 0 to "
                 f"{length - 1} have been given a vector"
             )
         return x + self.table(positions)
+
+
+def _within(positions: Tensor, length: int) -> bool:
+    return bool(0 <= positions.min() <= positions.max() < length)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from genai_lib.checks import (
+    can_be_read,
     check_above_zero,
     check_dim,
     check_floating,
@@ -191,7 +192,7 @@ def _check(
     dim = check_dim("logits", logits, dim)
     if isinstance(temperature, Tensor):
         check_one_per_row("temperature", temperature, logits, dim)
-        if not (temperature.detach() >= 0).all():
+        if can_be_read(temperature) and not (temperature.detach() >= 0).all():
             raise ValueError("temperature has an entry that is negative or NaN")
         return temperature, dim
     (theta,) = check_real(
@@ -211,6 +212,8 @@ def _divide(logits: Tensor, temperature: float | Tensor) -> Tensor:
 
 
 def _has_broken_rows(weights: Tensor, dim: int) -> bool:
+    if not can_be_read(weights):
+        return weights.numel() > 0  # a trace must be right for any numbers
     # One undefined entry makes its whole row NaN, so a single column tells.
     return weights.numel() > 0 and bool(weights.select(dim, 0).isnan().any())
 
