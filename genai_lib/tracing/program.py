@@ -106,7 +106,8 @@ def trace(module: nn.Module, examples: tuple[Tensor, ...]) -> ExportedProgram:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # PyTorch's about itself
-            program = torch.export.export(module, examples)
+            # A Tensor that is given twice would be taken for one input.
+            program = torch.export.export(module, tuple(x.clone() for x in examples))
             return program.run_decompositions(table)
     except Exception as error:  # of many classes, private ones among them
         first = str(error).strip().partition("\n")[0]

@@ -183,6 +183,13 @@ def test_the_module_that_was_given_stays_as_it_was():
     assert not torch.equal(export.module.a.weight, module.a.weight)
 
 
+def test_one_example_may_serve_for_two_inputs():
+    one = torch.ones(2)
+    export = traced(lambda x, y: x - 2 * y, one, one, inputs=["x", "y"], outputs=["z"])
+    inputs = {"x": torch.tensor([5.0, 7.0]), "y": torch.tensor([1.0, 2.0])}
+    assert Page(export).run("f", inputs)["z"].tolist() == [3, 3]
+
+
 def test_outputs_may_be_inputs_and_constants():
     export = traced(
         lambda x: (x, torch.arange(3), x[0], x), outputs=["a", "b", "c", "d"]
