@@ -11,7 +11,7 @@ Shape letters used in this file
 import torch
 from torch import Tensor, nn
 
-from genai_lib.components.attention import KeyValueCache, Memory
+from genai_lib.components.attention import KeyValueCache, KeyValues
 from genai_lib.components.softmax import softmax
 from genai_lib.genres.decoder_only.model import GPT
 
@@ -31,7 +31,7 @@ class LanguageStep(nn.Module):
 
     def __init__(self, model: GPT) -> None:
         super().__init__()
-        if model.longest is None:
+        if model.max_positions is None:
             raise ValueError("model must have a longest context: learned positions")
         self.model = model
 
@@ -40,7 +40,7 @@ class LanguageStep(nn.Module):
         config = self.model.config
         head_width = config.width // config.heads
         return torch.zeros(
-            config.layers, 2, config.heads, self.model.longest, head_width
+            config.layers, 2, config.heads, self.model.max_positions, head_width
         )
 
     def forward(
@@ -76,7 +76,8 @@ class LanguageStep(nn.Module):
         model = self.model
         known = (torch.arange(cache.shape[-2]) <= position)[None]  # (1, C)
         slots = [_Slots(*kept) for kept in cache]
-        x = model.scheme.embed(model.embedding(token[None]), position)  # (1, 1, D)
+        x = model.embedding(token[None])  # (1, 1, D)
+        x = model.positional_encoding.embed(x, position)
         for block, kept in zip(model.blocks, slots, strict=True):
             x = block(x, mask=known, positions=position, cache=kept)
         logits = model.to_logits(model.norm(x))[0, 0]
@@ -90,17 +91,17 @@ class _Slots(KeyValueCache):
 
     def __init__(self, key: Tensor, value: Tensor) -> None:
         super().__init__()
-        self.memory = Memory(key[None], value[None])
+        self.memory = KeyValues(key[None], value[None])
 
     @property
     def length(self) -> int:
         """All places but the one that is read next; a mask hides the empty ones."""
         return super().length - 1
 
-    def extend(self, memory: Memory, positions: Tensor) -> tuple[Memory, Tensor]:
+    def extend(self, memory: KeyValues, positions: Tensor) -> tuple[KeyValues, Tensor]:
         """Put new positions in their places and return everything."""
         pairs = zip(self.memory, memory, strict=True)
-        self.memory = Memory(*(old.index_copy(-2, positions, x) for old, x in pairs))
+        self.memory = KeyValues(*(old.index_copy(-2, positions, x) for old, x in pairs))
         return self.memory, torch.arange(self.memory.key.shape[-2])
 
 

@@ -215,6 +215,6 @@ def test_what_has_no_probability_is_never_drawn(uniform):
 
 
 def test_a_model_needs_a_longest_context():
-    model = GPT(GPTConfig(5, width=8, heads=2), scheme=RotaryPositions(4))
+    model = GPT(GPTConfig(5, width=8, heads=2), positional_encoding=RotaryPositions(4))
     with pytest.raises(ValueError, match="longest context"):
         LanguageStep(model)
