@@ -116,7 +116,7 @@ def as_id_tensor(name: str, ids: object) -> Tensor:
 
 
 def is_whole_dtype(dtype: torch.dtype) -> bool:
-    """Say whether tensors of this type hold whole numbers; bool ones do not."""
+    """Tell whether a dtype is an integer type; bool is not."""
     return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
 
 

@@ -22,8 +22,6 @@ import pytest
 import torch
 from torch import nn
 
-import genai_lib.components
-import genai_lib.genres
 from genai_lib import data, training
 from genai_lib.components import (
     adaptive_temperature,
@@ -43,6 +41,8 @@ from genai_lib.genres import (
     gato,
     inference,
 )
+from tests.book.library_rules import PARTS
+from tests.browser import ROOT
 
 WRONG = {
     "text": "3",
@@ -844,8 +844,9 @@ def argument(value: object) -> object:
 
 def packages() -> Iterator[object]:
     yield from (data, training)
-    for part in (genai_lib.components, genai_lib.genres):
-        for found in pkgutil.iter_modules(part.__path__, f"{part.__name__}."):
+    for part in PARTS:
+        folder = ROOT / "genai_lib" / part
+        for found in pkgutil.iter_modules([folder], f"genai_lib.{part}."):
             if found.name.rpartition(".")[2] not in ELSEWHERE:
                 yield importlib.import_module(found.name)
 

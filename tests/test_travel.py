@@ -42,6 +42,7 @@ from genai_lib.genres.gato.sequences import plain_tokens
 from genai_lib.genres.inference import Beam, NGramModel, Sampling, TokenCache
 from genai_lib.runtime import Sizes
 from genai_lib.training import History
+from tests.book.library_rules import PARTS
 
 ABC = CharacterTokenizer.of("abc")
 MEMORY = KeyValues(torch.rand(1, 1, 2, 4), torch.rand(1, 1, 2, 4))
@@ -122,8 +123,8 @@ def public_classes():
     """Return the classes without parameters that the packages offer in `__all__`."""
     folder = Path(genai_lib.__file__).parent
     faces = [folder / "runtime.py", folder / "training.py", folder / "data/__init__.py"]
-    faces += (folder / "components").glob("*/__init__.py")
-    faces += (folder / "genres").glob("*/__init__.py")
+    for part in PARTS:
+        faces += (folder / part).glob("*/__init__.py")
     found = set()
     for face in faces:
         parts = face.relative_to(folder.parent).with_suffix("").parts

@@ -111,7 +111,7 @@ class Graph:
         return value
 
     def look(self, x: Operand, at: Callable[[Tensor], Tensor]) -> Value | Tensor:
-        """Look at the numbers of `x` in another way.
+        """Return a view of the numbers of `x`.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Graph:
         return self.in_one_piece(x).name if isinstance(x, Value) else number(x)
 
     def in_one_piece(self, x: Value) -> Value:
-        """Return a value with the same numbers in order, and no others beside them."""
+        """Return a contiguous copy of a value."""
         view, shape = x.view, self._shapes[x.name]
         if not view.is_contiguous():
             place = {"offset": view.storage_offset(), "strides": strides(view)}

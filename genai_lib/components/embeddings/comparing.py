@@ -84,13 +84,13 @@ def unit_length(vectors: Tensor, name: str = "vectors") -> Tensor:
 
 
 def cosine_distance(queries: Tensor, vectors: Tensor) -> Tensor:
-    """Compare directions, 1 - cos: (Q, d) and (N, d) give (Q, N), from 0 to 2."""
+    """Compute cosine distances, 1 - cos: (Q, d) and (N, d) give (Q, N), 0 to 2."""
     check_pair(queries, vectors)
     return 1 - unit_length(queries, "queries") @ unit_length(vectors).mT
 
 
 def euclidean_distance(queries: Tensor, vectors: Tensor) -> Tensor:
-    """Compare places, |q - v|: (Q, d) and (N, d) give (Q, N)."""
+    """Compute Euclidean distances |q - v|: (Q, d) and (N, d) give (Q, N)."""
     check_pair(queries, vectors)
     check_squares("queries", queries)
     check_squares("vectors", vectors)

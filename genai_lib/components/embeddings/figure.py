@@ -18,7 +18,7 @@ WORDS, VECTORS = DATA["map"]["words"], DATA["map"]["vectors"]
 NUMBERS = len(VECTORS[0])
 SHOWN = 5
 HEIGHT = 260
-# The sign of no width says: a digit here is no number of the figure.
+# The zero-width character marks digits that are not numbers of the figure.
 NAMED = "datum.place == 0 ? datum.word : datum.place + '\\u200b'"
 
 

@@ -62,7 +62,7 @@ class TextEncoder(nn.Module):
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor:
-    """Return the loss of finding each partner in a batch, known as InfoNCE [1, eq. 4].
+    """Compute InfoNCE, the contrastive loss over the pairs of a batch [1, eq. 4].
 
     For row i it is -log e^{s_ii/τ} / Σ_j e^{s_ij/τ}.
 

@@ -60,7 +60,7 @@ def similarity_at(offset: str) -> str:
 
 
 def speeds() -> dict[str, str]:
-    """Write the base and the angle per position of each pair."""
+    """Write the base of RoPE and the angle per position of each pair."""
     parts = [
         f"(entries > {2 * pair} ? pow(base, {-2 * pair} / entries) : 0)"
         for pair in range(MOST_PAIRS)

@@ -74,7 +74,7 @@ def turns_axis(field: str) -> alt.X:
 
 
 def way_of_pairs() -> list[alt.Chart]:
-    """Draw the turns of each pair in training, the way from there, and a full turn."""
+    """Draw each pair's turns in training, at the new length, and a full turn."""
     full = (
         alt.Chart(alt.Data(values=[{"one": 1}]))
         .mark_rule(color=GREY, strokeDash=[4, 4], aria=False)

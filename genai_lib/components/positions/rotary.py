@@ -200,7 +200,7 @@ def yarn_frequencies_by_pair(
 
 
 def yarn_sharpness(factor: float) -> float:
-    """Compute YaRN's factor of the scores, (0.1 ln factor + 1)² [3, §3.4]."""
+    """Compute YaRN's scaling of the scores, (0.1 ln factor + 1)² [3, §3.4]."""
     return (0.1 * math.log(_check_factor(factor)) + 1) ** 2
 
 

@@ -160,7 +160,7 @@ def shift_panel() -> alt.LayerChart:
 
 
 def attention_given_away() -> LiveFigure:
-    """Show how much attention a query gives away under five normalisers.
+    """Show the sum of the attention weights under five normalisers.
 
     Returns
     -------

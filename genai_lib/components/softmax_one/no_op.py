@@ -85,7 +85,7 @@ def draw_sequences(
 
 
 class NoOpHead(nn.Module):
-    """One attention head and nothing around it: no residual stream, no other layer.
+    """A single attention head, without a residual connection or other layers.
 
     The output of the head is the answer, so only the head itself can make it zero.
 

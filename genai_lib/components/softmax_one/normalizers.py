@@ -52,7 +52,7 @@ def softmax_one_loop(logits: Sequence[float]) -> list[float]:
 
 
 def softmax_one(logits: Tensor, dim: int = -1) -> Tensor:
-    """Compute w_i = exp(z_i) / (1 + Σ_j exp(z_j)): softmax that can give nothing [1].
+    """Compute w_i = exp(z_i) / (1 + Σ_j exp(z_j)): its sum may be below 1 [1].
 
     It is softmax with one more logit of 0, whose weight is dropped; and it is softmax
     times σ(ln Σ exp z).

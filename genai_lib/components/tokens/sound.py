@@ -123,7 +123,7 @@ def mel_filters(sample_rate: int, frame: int, mels: int) -> Tensor:
     Raises
     ------
     ValueError
-        If a size is no whole number above 0, or a band so narrow that it holds no
+        If a size is not a whole number above 0, or a band so narrow that it holds no
         frequency of the frame.
     """
     sample_rate, frame, mels = check_positive(

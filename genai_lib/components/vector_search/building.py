@@ -82,7 +82,7 @@ def build_graph(
 
 
 def check_links(links: object, **kept: object) -> None:
-    """Raise ValueError unless `links` is at least 2, and what is kept at least that."""
+    """Raise ValueError unless `links` >= 2 and the other sizes are at least `links`."""
     least = as_whole(links)
     if least is None or least < 2:
         raise ValueError(f"links={links!r} must be at least 2, a whole number")
@@ -91,7 +91,7 @@ def check_links(links: object, **kept: object) -> None:
 
 
 def first_equal(vectors: np.ndarray) -> list[int]:
-    """Number for each row of (N, d) the first row that equals it, often its own."""
+    """Return for each row of (N, d) the index of its first duplicate, or its own."""
     seen: dict[bytes, int] = {}
     rows = enumerate(vectors + 0.0)  # -0 becomes 0
     return [seen.setdefault(row.tobytes(), number) for number, row in rows]

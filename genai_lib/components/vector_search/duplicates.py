@@ -38,7 +38,7 @@ class Duplicates:
         self._rows: dict[bytes, int] = {}
 
     def add(self, vectors: np.ndarray) -> np.ndarray:
-        """Number more rows (n, d) and return which of them, (n,), equal no other."""
+        """Add rows (n, d); return which of them, (n,), are not duplicates."""
         start = len(self.first)
         keys = enumerate(self._keys(vectors), start)
         found = [self._rows.setdefault(key, row) for row, key in keys]

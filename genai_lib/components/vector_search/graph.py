@@ -204,7 +204,7 @@ def check_at_least(name: str, value: object, other: str, least: int) -> None:
 
 
 def without_direction(distances: Sequence) -> bool | np.ndarray:
-    """Tell whether more than half of the nodes of a walk lie equally far away.
+    """Tell whether more than half of the found nodes have equal distances.
 
     Among vectors at equal distances, such as one-hot ones, no step brings a walk
     nearer, and it may pass by a node that equals the query. Each entry is the distance

@@ -78,7 +78,7 @@ def clustered_vectors(
     generator : torch.Generator
     clusters : int, default=200
         Their centres are drawn from a standard normal distribution; with 0 there is
-        one cluster at the origin, which is no structure at all.
+        one cluster at the origin, without any structure.
     spread : float, default=1.0
         Standard deviation around a centre.
 

@@ -104,7 +104,7 @@ class ProductQuantizer:
         return torch.cdist(pieces, self.centres).argmin(-1).T.to(torch.uint8)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Put the centres together again: uint8 (N, P) gives (N, d)."""
+        """Reconstruct vectors from their codes: uint8 (N, P) gives (N, d)."""
         self._check_codes(codes)
         parts = torch.arange(len(self.centres))
         return self.centres[parts, codes.long()].flatten(1)  # (N, P, d/P) -> (N, d)

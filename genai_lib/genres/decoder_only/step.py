@@ -36,7 +36,7 @@ class LanguageStep(nn.Module):
         self.model = model
 
     def new_cache(self) -> Tensor:
-        """Return the cache of a text that has not begun, of shape (L, 2, H, C, d)."""
+        """Return an empty key-value cache of shape (L, 2, H, C, d)."""
         config = self.model.config
         head_width = config.width // config.heads
         return torch.zeros(
@@ -106,7 +106,7 @@ class _Slots(KeyValueCache):
 
 
 def draw_at(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Draw the index at which the sum of the probabilities exceeds a number.
+    """Sample an index: the first whose cumulative probability exceeds a number.
 
     Parameters
     ----------

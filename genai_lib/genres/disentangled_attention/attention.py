@@ -214,7 +214,7 @@ class DebertaAttention(MultiHeadAttention):
 
 
 class DebertaAttentionAsPrinted(DebertaAttention):
-    """DeBERTa's attention as the paper prints it: δ(j, i) in the third term [1, eq. 4].
+    """DeBERTa's attention with the δ(j, i) that the paper prints [1, eq. 4].
 
     The released code uses δ(i, j), and every published checkpoint was trained with it.
     """

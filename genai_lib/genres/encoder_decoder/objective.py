@@ -103,7 +103,7 @@ def _check_target(logits: Tensor, target: Tensor) -> None:
 
 
 def translation_loss(model: nn.Module, batch: tuple, smoothing: float = 0.0) -> Tensor:
-    """Return the loss under teacher forcing: the decoder reads the true past.
+    """Compute the loss with teacher forcing: the decoder reads the right past.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class RecurrentSeq2Seq(nn.Module):
 
 
 class AttentiveSeq2Seq(RecurrentSeq2Seq):
-    """The same with attention from each decoder state to the source [2, 3, §3.1].
+    """The recurrent model with attention from the decoder to the source [2, 3, §3.1].
 
     Parameters
     ----------
