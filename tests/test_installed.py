@@ -39,7 +39,7 @@ def noted_open(path, *arguments, **options):
 
 safetensors.safe_open = noted_open
 
-from genai_lib import source
+from genai_lib import live, source
 from genai_lib.components.tokens.stored import load_tokenizer
 from genai_lib.genres.encoder_decoder.stored import FIGURES, load_four_genres
 from genai_lib.genres.gato.stored import load_specialists
@@ -67,6 +67,7 @@ for figures in (decoder_only, encoder_decoder, encoder_only, inference, three_mo
 embeddings.word_map().to_html()
 vector_search.graph_walk().to_html()
 assets.own_digest()
+Path(live.__file__).with_name("interpreter.js").read_text(encoding="utf-8")
 extension.note_style(None, SimpleNamespace())
 source.show_source(load_tokenizer)
 names = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "genai_lib"]
